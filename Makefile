@@ -1,0 +1,46 @@
+# Every target sets up what it needs; there is nothing to prepare by hand.
+.DEFAULT_GOAL := help
+.PHONY: help run test check schema clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+run: $(VENV)/.run ## run manifests/quickstart.yaml on the built-in sandbox: real videos, no key, no cost
+	@$(BIN)/runner run manifests/quickstart.yaml
+
+test: $(VENV)/.test ## run the whole test suite
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.test ## lint, format and type-check
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+schema: $(VENV)/.run ## write manifests/manifest.schema.json anew
+	@$(BIN)/runner schema > manifests/manifest.schema.json.new
+	@mv manifests/manifest.schema.json.new manifests/manifest.schema.json
+
+clean: ## remove the virtual environment and caches; videos and state files stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON); install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "make: $(PYTHON) can't make a virtual environment (Debian: apt install python3-venv)" >&2; exit 1; }
+
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	@echo "setting up .venv ..."
+	@$(INSTALL) -e '.[sandbox]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	@echo "setting up .venv for tests ..."
+	@$(INSTALL) -e '.[sandbox,dev]'
+	@touch $@

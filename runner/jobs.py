@@ -1,0 +1,370 @@
+"""The nouns of the runner, all frozen. They decide nothing and do nothing.
+
+`Entry` (what was asked) -> `Job` (what we know) -> `Step` (what to do next)
+-> `Event` (what happened) -> `Job`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+Scalar = str | int | bool
+Body = Mapping[str, Scalar]
+
+
+def content_digest(body: Body) -> str:
+    """Identify the paid content of a request: 32 hex digits over its canonical JSON."""
+    text = json.dumps(dict(body), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+# ---------------------------------------------------------------- Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One job as the manifest asks for it.
+
+    `body` is the request as it will be sent (wire names). `derived` is the id made from the
+    image before it was numbered, or "" when the manifest gives an id itself. `cost` is what one
+    paid attempt costs, in millionths of the manifest's currency unit, or None when unknown.
+    """
+
+    id: str
+    derived: str
+    body: Body
+    content: str
+    cost: int | None
+    file: str
+    line: int
+
+
+# ---------------------------------------------------------------- Job
+
+
+class Status(StrEnum):
+    """Where a job is on its way. Waiting and retrying are not statuses, only times."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    RENDERED = "rendered"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a job is where it is: a code, words for people, and the provider's request id."""
+
+    code: str
+    message: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the state file. Times are seconds since 1970, costs millionths of a unit.
+
+    `attempts` counts the paid submissions, those in doubt included; `spent` is their cost.
+    `body` and `content` are those of the newest attempt. `since` is when the present task id
+    began to be waited for; ages are counted from it.
+    """
+
+    key: int
+    id: str
+    derived: str
+    content: str
+    body: Body
+    cost: int | None = None
+    status: Status = Status.PLANNED
+    attempts: int = 0
+    spent: int = 0
+    task_id: str = ""
+    remote_status: str = ""
+    url: str = ""
+    output: str = ""
+    sha256: str = ""
+    size: int = 0
+    problem: Problem | None = None
+    submitted_at: float = 0.0
+    since: float = 0.0
+    finished_at: float = 0.0
+
+
+# ---------------------------------------------------------------- Step
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Buy the job's video. The only step that costs money."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask how the job's task is, at the task details or at the compatibility feed."""
+
+    job: Job
+    feed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Bring the job's finished video home."""
+
+    job: Job
+
+
+Step = Submit | Poll | Fetch
+
+
+# ---------------------------------------------------------------- Event
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitStarted:
+    """The intent to pay, committed before the request leaves: for what, and at what cost."""
+
+    body: Body
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The manifest asks for something else now, and nothing paid for is at stake."""
+
+    id: str
+    derived: str
+    body: Body
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The manifest gives the same content another id."""
+
+    id: str
+    derived: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the task: it is charged, and this is its id."""
+
+    task_id: str
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request never reached the provider; nothing was charged."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """The provider refused for now and charged nothing; `retry_after` in seconds if it said."""
+
+    problem: Problem
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """Nobody serves the model at the moment; nothing was charged."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider refused this job for good; nothing was charged."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRefused:
+    """The provider refuses the account (key or credit), whatever the job; nothing was charged."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The request left, and nobody can say whether it was charged."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class StillRunning:
+    """The task is on its way; `remote_status` is the provider's own word for where."""
+
+    remote_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invisible:
+    """The provider does not know the id (yet, or any more)."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailed:
+    """The question got no usable answer; the task itself may be well."""
+
+    problem: Problem
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The video is ready under this address."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderFailed:
+    """The task ended without a video."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class GaveUp:
+    """Waited as long as the manifest allows; the id is kept, a person decides."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The whole video is on disk, checked and renamed into place."""
+
+    output: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """The download did not succeed; `local` when the fault is this machine's, not the host's."""
+
+    problem: Problem
+    retry_after: float | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkExpired:
+    """The address no longer gives the video; a poll gives a fresh one."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRemote:
+    """Evidence, or a person's word, that the submission was accepted under this id.
+
+    `since` is when its waiting began: the old time on evidence, now on a person's word.
+    """
+
+    task_id: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedUnpaid:
+    """A person's word that the submission was never charged."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskAccepted:
+    """The operator chose to submit again although the last attempt may have been charged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A person gave the uncertain submission up; it counts as paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOrdered:
+    """A person put a failed job back to be paid for again."""
+
+
+Event = (
+    SubmitStarted
+    | Edited
+    | Renamed
+    | Accepted
+    | NotSent
+    | Throttled
+    | Unserved
+    | Refused
+    | AccountRefused
+    | Lost
+    | StillRunning
+    | Invisible
+    | PollFailed
+    | Rendered
+    | RenderFailed
+    | GaveUp
+    | Saved
+    | FetchFailed
+    | LinkExpired
+    | FoundRemote
+    | ConfirmedUnpaid
+    | RiskAccepted
+    | Abandoned
+    | RetryOrdered
+)
+
+
+# ---------------------------------------------------------------- Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a run keeps to. Times in seconds, cost in millionths of a unit, None for no limit."""
+
+    concurrency: int = 5
+    poll_interval: float = 5.0
+    visibility_grace: float = 600.0
+    task_timeout: float = 7200.0
+    budget_tasks: int | None = None
+    budget_cost: int | None = None
+    resubmit_uncertain: bool = False
+
+
+# ---------------------------------------------------------------- Ending
+
+
+class Stop(StrEnum):
+    """Why a run ended."""
+
+    FINISHED = "finished"
+    BUDGET = "budget reached"
+    INTERRUPT = "interrupted"
+    DEADLINE = "deadline reached"
+    ACCOUNT = "the provider refuses the account"
+    DISK = "a video can't be written"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, and the problem that ended it, if one did."""
+
+    stop: Stop
+    problem: Problem | None = None

@@ -1,0 +1,360 @@
+"""Every decision of the runner, as pure functions: no clock, no random, no IO.
+
+`now` (seconds since 1970) and `chance` (a random number in 0..1) come in as arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from runner.jobs import (
+    Abandoned,
+    Accepted,
+    AccountRefused,
+    ConfirmedUnpaid,
+    Edited,
+    Event,
+    Fetch,
+    FetchFailed,
+    FoundRemote,
+    GaveUp,
+    Invisible,
+    Job,
+    Limits,
+    LinkExpired,
+    Lost,
+    NotSent,
+    Poll,
+    PollFailed,
+    Problem,
+    Refused,
+    Renamed,
+    Rendered,
+    RenderFailed,
+    RetryOrdered,
+    RiskAccepted,
+    Saved,
+    Status,
+    Step,
+    StillRunning,
+    Submit,
+    SubmitStarted,
+    Throttled,
+    Unserved,
+    content_digest,
+)
+
+TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
+    (Status.PLANNED, SubmitStarted): Status.SUBMITTING,
+    (Status.PLANNED, Refused): Status.FAILED,
+    (Status.PLANNED, Edited): Status.PLANNED,
+    (Status.SUBMITTING, Accepted): Status.RUNNING,
+    (Status.SUBMITTING, NotSent): Status.PLANNED,
+    (Status.SUBMITTING, Throttled): Status.PLANNED,
+    (Status.SUBMITTING, Unserved): Status.PLANNED,
+    (Status.SUBMITTING, AccountRefused): Status.PLANNED,
+    (Status.SUBMITTING, Refused): Status.FAILED,
+    (Status.SUBMITTING, Lost): Status.UNCERTAIN,
+    (Status.RUNNING, StillRunning): Status.RUNNING,
+    (Status.RUNNING, Invisible): Status.RUNNING,
+    (Status.RUNNING, PollFailed): Status.RUNNING,
+    (Status.RUNNING, AccountRefused): Status.RUNNING,
+    (Status.RUNNING, Rendered): Status.RENDERED,
+    (Status.RUNNING, RenderFailed): Status.FAILED,
+    (Status.RUNNING, GaveUp): Status.UNCERTAIN,
+    (Status.RENDERED, Saved): Status.DONE,
+    (Status.RENDERED, FetchFailed): Status.RENDERED,
+    (Status.RENDERED, LinkExpired): Status.RUNNING,
+    (Status.UNCERTAIN, FoundRemote): Status.RUNNING,
+    (Status.UNCERTAIN, ConfirmedUnpaid): Status.PLANNED,
+    (Status.UNCERTAIN, RiskAccepted): Status.PLANNED,
+    (Status.UNCERTAIN, Abandoned): Status.FAILED,
+    (Status.FAILED, RetryOrdered): Status.PLANNED,
+    (Status.FAILED, Edited): Status.PLANNED,
+    **{(status, Renamed): status for status in Status},
+}
+
+AT_PROVIDER = frozenset({Status.SUBMITTING, Status.RUNNING})
+TERMINAL = frozenset({Status.DONE, Status.FAILED})
+
+BACKOFF_CAP = 30.0
+RETRY_AFTER_CAP = 3600.0
+UNSERVED_TRIES = 3
+FORBIDDEN_TRIES = 3
+NO_VIDEO_TRIES = 10
+LINK_TRIES = 3
+FETCH_TRIES = 10
+RESUBMIT_ATTEMPTS = 3
+JITTER = 0.1
+
+
+class IllegalTransitionError(ValueError):
+    """An event that can't happen to a job in this status: a defect, never an operator's error."""
+
+
+def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 - one case an event
+    """The job after the event. Raises `IllegalTransitionError` for a pair not in the table."""
+    try:
+        status = TRANSITIONS[job.status, type(event)]
+    except KeyError:
+        message = f"{type(event).__name__} can't happen to a job that is {job.status}"
+        raise IllegalTransitionError(message) from None
+    match event:
+        case SubmitStarted(body=body, cost=cost):
+            return replace(
+                job,
+                status=status,
+                body=body,
+                content=content_digest(body),
+                cost=cost,
+                attempts=job.attempts + 1,
+                spent=job.spent + (cost or 0),
+                task_id="",
+                remote_status="",
+                url="",
+                problem=None,
+                submitted_at=now,
+                since=now,
+                finished_at=0.0,
+            )
+        case Accepted(task_id=task_id):
+            return replace(job, status=status, task_id=task_id, since=now)
+        case NotSent() | Throttled() | Unserved() | AccountRefused() | ConfirmedUnpaid():
+            problem = None if isinstance(event, ConfirmedUnpaid) else event.problem
+            unpaid = job if job.status is Status.RUNNING else _refunded(job)
+            return replace(unpaid, status=status, problem=problem)
+        case Refused(problem=problem):
+            unpaid = _refunded(job) if job.status is Status.SUBMITTING else job
+            return replace(unpaid, status=status, problem=problem, finished_at=now)
+        case RenderFailed(problem=problem):
+            return replace(job, status=status, problem=problem, finished_at=now)
+        case Lost() | GaveUp() | Invisible() | PollFailed() | FetchFailed():
+            return replace(job, status=status, problem=event.problem)
+        case LinkExpired(problem=problem):
+            return replace(job, status=status, url="", problem=problem)
+        case StillRunning(remote_status=remote_status):
+            return replace(job, status=status, remote_status=remote_status, problem=None)
+        case Rendered(url=url):
+            return replace(job, status=status, url=url)
+        case Saved(output=output, sha256=sha256, size=size):
+            return replace(
+                job,
+                status=status,
+                output=output,
+                sha256=sha256,
+                size=size,
+                url="",
+                problem=None,
+                finished_at=now,
+            )
+        case FoundRemote(task_id=task_id, since=since):
+            return replace(job, status=status, task_id=task_id, since=since, problem=None)
+        case Abandoned() | RiskAccepted():
+            finished = now if isinstance(event, Abandoned) else 0.0
+            return replace(job, status=status, finished_at=finished)
+        case RetryOrdered():
+            return replace(job, status=status, problem=None, finished_at=0.0)
+        case Edited(id=id, derived=derived, body=body, cost=cost):
+            return replace(
+                job,
+                status=status,
+                id=id,
+                derived=derived,
+                body=body,
+                content=content_digest(body),
+                cost=cost,
+                problem=None,
+                finished_at=0.0,
+            )
+        case Renamed(id=id, derived=derived):
+            return replace(job, id=id, derived=derived)
+
+
+def _refunded(job: Job) -> Job:
+    return replace(job, attempts=job.attempts - 1, spent=job.spent - (job.cost or 0))
+
+
+def next_step(job: Job, streak: Streak) -> Step | None:
+    """What to do next for a job, or None when it waits for a person or is at its end."""
+    match job.status:
+        case Status.PLANNED:
+            return Submit(job)
+        case Status.RUNNING | Status.UNCERTAIN if job.task_id:
+            return Poll(job, feed=streak.feed)
+        case Status.RENDERED:
+            return Fetch(job)
+        case _:
+            return None
+
+
+# ---------------------------------------------------------------- what a run remembers of a job
+
+
+@dataclass(frozen=True, slots=True)
+class Streak:
+    """What one run remembers of a job between two steps; it is not kept in the state file.
+
+    `failures` counts polls in a row without a usable answer, `fetches` the failed downloads,
+    `unserved` the refusals for want of a model. `seen` is when the provider last knew the task.
+    `feed` says which source the next poll asks.
+    """
+
+    failures: int = 0
+    fetches: int = 0
+    unserved: int = 0
+    seen: float = 0.0
+    feed: bool = False
+
+
+def remember(streak: Streak, event: Event, now: float) -> Streak:
+    """The streak after an event. A source that gave nothing is left for the other one."""
+    match event:
+        case PollFailed():
+            return replace(streak, failures=streak.failures + 1, feed=not streak.feed)
+        case Invisible():
+            return replace(streak, failures=0, feed=not streak.feed)
+        case StillRunning() | Rendered():
+            return replace(streak, failures=0, seen=now)
+        case FetchFailed() | LinkExpired():
+            return replace(streak, fetches=streak.fetches + 1)
+        case Unserved():
+            return replace(streak, unserved=streak.unserved + 1)
+        case _:
+            return streak
+
+
+def judge(  # noqa: PLR0911 - one return an event
+    job: Job, event: Event, streak: Streak, limits: Limits, now: float
+) -> Event:
+    """What an answer amounts to after all that came before it.
+
+    Patience ends here: an id unknown for longer than the grace, a task older than the time-out,
+    a model that nobody serves, a key that is refused again and again, a finished task
+    without a video, a link that keeps failing.
+    A time-out is only ever concluded from a fresh answer, so a machine that slept asks first.
+    """
+    match event:
+        case Invisible(problem=problem):
+            unseen = now - max(job.since, streak.seen)
+            return GaveUp(problem) if unseen >= limits.visibility_grace else event
+        case StillRunning(remote_status=word):
+            problem = Problem("timeout", f"still {word or 'running'} after task_timeout")
+            return GaveUp(problem) if now - job.since >= limits.task_timeout else event
+        case Unserved(problem=problem) if streak.unserved + 1 >= UNSERVED_TRIES:
+            return Refused(problem)
+        case PollFailed(problem=Problem(code="forbidden") as problem):
+            tries = streak.failures + 1
+            return AccountRefused(problem) if tries >= FORBIDDEN_TRIES else event
+        case PollFailed(problem=Problem(code="no_video") as problem):
+            return GaveUp(problem) if streak.failures + 1 >= NO_VIDEO_TRIES else event
+        case FetchFailed(problem=problem, local=False):
+            return LinkExpired(problem) if (streak.fetches + 1) % LINK_TRIES == 0 else event
+        case _:
+            return event
+
+
+def evidence(job: Job, answer: Event, limits: Limits, now: float) -> FoundRemote | None:
+    """What a fresh answer says of an uncertain job whose id is known: it is there, or None."""
+    match answer:
+        case Rendered() | RenderFailed():
+            return FoundRemote(job.task_id, job.since)
+        case StillRunning() if now - job.since < limits.task_timeout:
+            return FoundRemote(job.task_id, job.since)
+        case _:
+            return None
+
+
+def may_resubmit(job: Job, limits: Limits) -> bool:
+    """Whether an uncertain job is bought again unasked: only by choice, without id, a few times."""
+    return (
+        limits.resubmit_uncertain
+        and job.status is Status.UNCERTAIN
+        and not job.task_id
+        and job.attempts < RESUBMIT_ATTEMPTS
+    )
+
+
+def set_aside(streak: Streak) -> bool:
+    """Whether a job has failed so often to come home that it is left for the next run."""
+    return streak.fetches >= FETCH_TRIES
+
+
+def is_noteworthy(before: Job, event: Event) -> bool:
+    """Whether an event belongs in the state file; a poll that says nothing new does not."""
+    match event:
+        case StillRunning(remote_status=word):
+            return word != before.remote_status or before.problem is not None
+        case Invisible(problem=problem) | PollFailed(problem=problem):
+            return before.problem is None or before.problem.code != problem.code
+        case _:
+            return True
+
+
+# ---------------------------------------------------------------- when
+
+
+def backoff(failures: int, chance: float) -> float:
+    """Seconds to wait after that many failures in a row: min(30, 2^n) plus 0..1 of jitter."""
+    return min(BACKOFF_CAP, 2.0 ** min(failures, 10)) + chance
+
+
+def delay(event: Event, streak: Streak, limits: Limits, chance: float) -> float:
+    """Seconds until the job's next step; the streak is the one after the event."""
+    interval = limits.poll_interval * (1 + JITTER * chance)
+    match event:
+        case Accepted() | StillRunning() | Invisible():
+            return interval
+        case PollFailed(retry_after=retry_after):
+            return max(interval, backoff(streak.failures, chance), _asked(retry_after))
+        case LinkExpired():
+            return (
+                interval if streak.fetches <= 1 else max(interval, backoff(streak.fetches, chance))
+            )
+        case FetchFailed(retry_after=retry_after):
+            return max(backoff(streak.fetches, chance), _asked(retry_after))
+        case _:
+            return 0.0
+
+
+def pause(event: Event, refusals: int, chance: float) -> float:
+    """Seconds for which nothing is submitted after that many refused submits in a row."""
+    match event:
+        case Throttled(retry_after=float(asked)):
+            return max(_asked(asked), backoff(refusals - 1, chance))
+        case Throttled() | NotSent() | Unserved():
+            return backoff(refusals, chance)
+        case _:
+            return 0.0
+
+
+def _asked(retry_after: float | None) -> float:
+    return min(retry_after or 0.0, RETRY_AFTER_CAP)
+
+
+# ---------------------------------------------------------------- admission to the provider
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is under way and what was spent, over the whole state file.
+
+    `attempts` and `spent` include the submissions in doubt: those stay reserved.
+    """
+
+    at_provider: int = 0
+    waiting_downloads: int = 0
+    attempts: int = 0
+    spent: int = 0
+
+
+def within_budget(job: Job, tally: Tally, limits: Limits) -> bool:
+    """Whether one more paid attempt of this job keeps to the budget."""
+    if limits.budget_tasks is not None and tally.attempts + 1 > limits.budget_tasks:
+        return False
+    return limits.budget_cost is None or tally.spent + (job.cost or 0) <= limits.budget_cost
+
+
+def has_room(tally: Tally, limits: Limits) -> bool:
+    """Whether one more task may be at the provider, and its video could be fetched in time."""
+    backlog = max(64, 4 * limits.concurrency)
+    return tally.at_provider < limits.concurrency and tally.waiting_downloads < backlog
