@@ -1,0 +1,6 @@
+"""The state file: jobs as they are, events as they came, and the runs that wrote them."""
+
+from runner.ledger.ledger import Ledger, Origin, PastEvent
+from runner.ledger.lock import StateLock
+
+__all__ = ["Ledger", "Origin", "PastEvent", "StateLock"]

@@ -1,0 +1,356 @@
+"""The one writer of the truth. Synchronous on purpose: nothing is awaited inside a transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from runner.errors import StateError
+from runner.jobs import (
+    Edited,
+    Entry,
+    Event,
+    FetchFailed,
+    Invisible,
+    Job,
+    PollFailed,
+    Problem,
+    Rendered,
+    Status,
+    StillRunning,
+    SubmitStarted,
+)
+from runner.ledger.migrations import migrations
+
+# Lost in a power cut, these are found out again by asking; everything else is synced at once.
+_RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
+
+_COLUMNS = (
+    "id",
+    "derived",
+    "status",
+    "task_id",
+    "attempts",
+    "spent",
+    "cost",
+    "content",
+    "body",
+    "output",
+    "sha256",
+    "size",
+    "remote_status",
+    "error_code",
+    "error_message",
+    "error_request_id",
+    "url",
+    "submitted_at",
+    "since",
+    "finished_at",
+)
+_SELECT = f"SELECT key, {', '.join(_COLUMNS)} FROM jobs"
+_INSERT = (
+    f"INSERT INTO jobs ({', '.join(_COLUMNS)}, position) "
+    f"VALUES ({', '.join('?' * len(_COLUMNS))}, ?)"
+)
+_UPDATE = (
+    f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in _COLUMNS)} WHERE key = ? AND status = ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whom the task ids in a state file belong to."""
+
+    provider: str
+    base_url: str
+
+    def __str__(self) -> str:
+        return f"{self.provider} at {self.base_url}"
+
+
+@dataclass(frozen=True, slots=True)
+class PastEvent:
+    """One line of the event log; `detail` holds the event's own fields."""
+
+    job: int
+    at: float
+    event: str
+    before: Status
+    after: Status
+    detail: Mapping[str, Any]
+
+
+class Ledger:
+    """An open state file. Every method that writes commits before it returns.
+
+    Raises `StateError` when the file is damaged, newer than this program, or can't be written.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.run: int | None = None
+        self._db = Database(connection, execute_plugins=False)
+
+    @classmethod
+    def open(cls, path: Path) -> Ledger:
+        """Open for writing, made (mode 0600) or migrated as needed. The caller holds the lock."""
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            ledger = cls(path, sqlite3.connect(path, isolation_level=None, timeout=30))
+            try:
+                db = ledger._db
+                db.enable_wal()
+                db.conn.execute("PRAGMA synchronous=FULL")
+                ledger._refuse_newer()
+                migrations.apply(db)
+            except BaseException:
+                ledger.close()
+                raise
+            return ledger
+
+    @classmethod
+    def read(cls, path: Path) -> Ledger | None:
+        """Open for reading only, or None where there is no state file. Takes no lock."""
+        if not path.exists():
+            return None
+        with _explained(path):
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+            ledger = cls(path, connection)
+            try:
+                ledger._refuse_newer()
+                if migrations.pending(ledger._db):
+                    if ledger._db.table("jobs").exists():
+                        raise StateError(f"{path}: of an older version: `runner run` upgrades it")
+                    ledger.close()
+                    return None
+            except BaseException:
+                ledger.close()
+                raise
+            return ledger
+
+    def _refuse_newer(self) -> None:
+        ours = {migration.name for migration in migrations.pending(self._db)}
+        ours |= {migration.name for migration in migrations.applied(self._db)}
+        known = {migration.name for migration in migrations._migrations}
+        if unknown := sorted(ours - known):
+            raise StateError(
+                f"{self.path}: written by a newer version of runner "
+                f"({', '.join(unknown)}): upgrade runner, nothing was changed"
+            )
+
+    def close(self) -> None:
+        """Close the file; everything is committed already."""
+        self._db.close()
+
+    # ------------------------------------------------------------ whose ids these are
+
+    def origin(self) -> Origin | None:
+        """The provider that this file is pinned to, or None for a new file."""
+        with _explained(self.path):
+            row = self._db.execute("SELECT provider, base_url FROM origin").fetchone()
+        return Origin(*row) if row else None
+
+    def pin(self, origin: Origin) -> None:
+        """Bind a new file to a provider. Raises `StateError` when it belongs to another."""
+        present = self.origin()
+        if present is None:
+            values = (origin.provider, origin.base_url)
+            with self._transaction():
+                self._db.execute("INSERT INTO origin VALUES (?, ?)", values)
+        elif present != origin:
+            raise StateError(
+                f"{self.path}: its task ids belong to {present}, not to {origin}; "
+                "use that provider again, or another state file (--state)"
+            )
+
+    # ------------------------------------------------------------ jobs
+
+    def jobs(self, statuses: Collection[Status] = frozenset(Status)) -> list[Job]:
+        """Every job with one of these statuses, oldest first."""
+        marks = ", ".join("?" * len(statuses))
+        query = f"{_SELECT} WHERE status IN ({marks}) ORDER BY key"
+        with _explained(self.path):
+            return [_job(row) for row in self._db.execute(query, sorted(statuses))]
+
+    def next_planned(self) -> Job | None:
+        """The first job of the manifest that waits to be submitted."""
+        query = f"{_SELECT} WHERE status = ? AND position >= 0 ORDER BY position LIMIT 1"
+        with _explained(self.path):
+            row = self._db.execute(query, [Status.PLANNED]).fetchone()
+        return _job(row) if row else None
+
+    def spent(self) -> tuple[int, int]:
+        """Paid submissions ever (those in doubt included), and their cost in millionths."""
+        query = "SELECT coalesce(sum(attempts), 0), coalesce(sum(spent), 0) FROM jobs"
+        with _explained(self.path):
+            attempts, cost = self._db.execute(query).fetchone()
+        return int(attempts), int(cost)
+
+    def record(self, before: Job, event: Event, after: Job, at: float) -> None:
+        """Commit one event and the row it leads to."""
+        with self._transaction(synced=not isinstance(event, _RELAXED)):
+            self._write(before, event, after, at)
+
+    def mirror(
+        self,
+        changes: Iterable[tuple[Job, Event, Job]],
+        new: Iterable[Entry],
+        order: Mapping[str, int],
+        removed: Iterable[Job],
+        at: float,
+    ) -> None:
+        """Bring the planned part of the file in line with a manifest, in one transaction.
+
+        `order` maps job ids to their place in the manifest. A removed job that was never
+        attempted leaves no trace; any other keeps its record.
+        """
+        gone = {job.key for job in removed}
+        with self._transaction():
+            for before, event, after in changes:
+                self._write(before, event, after, at)
+            self._db.conn.executemany(
+                _INSERT, ((*_values(_planned(entry)), order[entry.id]) for entry in new)
+            )
+            untouched = "status = 'planned' AND NOT EXISTS (SELECT 1 FROM events WHERE job = key)"
+            self._db.conn.executemany(
+                f"DELETE FROM jobs WHERE key = ? AND {untouched}", ((key,) for key in gone)
+            )
+            places = self._db.execute("SELECT key, id, position FROM jobs").fetchall()
+            moved = [
+                (place, key)
+                for key, id, position in places
+                if (place := None if key in gone else order.get(id)) != position
+            ]
+            self._db.conn.executemany("UPDATE jobs SET position = ? WHERE key = ?", moved)
+
+    def _write(self, before: Job, event: Event, after: Job, at: float) -> None:
+        cursor = self._db.conn.execute(_UPDATE, (*_values(after), before.key, before.status))
+        if cursor.rowcount != 1:
+            raise StateError(f"{self.path}: changed by somebody else; job {before.id} is stale")
+        self._db.conn.execute(
+            'INSERT INTO events (job, run, at, event, "from", "to", detail) '
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                before.key,
+                self.run,
+                at,
+                type(event).__name__,
+                before.status,
+                after.status,
+                json.dumps(_detail(event), ensure_ascii=False),
+            ),
+        )
+
+    # ------------------------------------------------------------ history
+
+    def events(self, job: Job | None = None) -> list[PastEvent]:
+        """What happened, oldest first: to one job, or to all."""
+        query = 'SELECT job, at, event, "from", "to", detail FROM events'
+        where, arguments = (" WHERE job = ?", [job.key]) if job else ("", [])
+        with _explained(self.path):
+            rows = self._db.execute(f"{query}{where} ORDER BY seq", arguments).fetchall()
+        return [
+            PastEvent(key, at, event, Status(before), Status(after), json.loads(detail))
+            for key, at, event, before, after, detail in rows
+        ]
+
+    def begin_run(self, command: str, version: str, manifest: str, at: float) -> None:
+        """Note that a command began to work on this file; its events carry the run's number."""
+        with self._transaction():
+            cursor = self._db.conn.execute(
+                "INSERT INTO runs (command, version, manifest, pid, started_at) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (command, version, manifest, os.getpid(), at),
+            )
+        self.run = cursor.lastrowid
+
+    def end_run(self, reason: str, exit_code: int, at: float) -> None:
+        """Note how the run ended."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE runs SET ended_at = ?, reason = ?, exit_code = ? WHERE run = ?",
+                (at, reason, exit_code, self.run),
+            )
+
+    @contextmanager
+    def _transaction(self, *, synced: bool = True) -> Iterator[None]:
+        with _explained(self.path):
+            if not synced:
+                self._db.conn.execute("PRAGMA synchronous=NORMAL")
+            try:
+                with self._db.atomic():
+                    yield
+            finally:
+                if not synced:
+                    self._db.conn.execute("PRAGMA synchronous=FULL")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """SQLite's and the system's errors as ones for people."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StateError(f"{path}: the state file can't be used: {error}") from error
+    except OSError as error:
+        raise StateError(f"{path}: the state file can't be used: {error.strerror}") from error
+
+
+def _planned(entry: Entry) -> Job:
+    return Job(0, entry.id, entry.derived, entry.content, entry.body, entry.cost)
+
+
+def _detail(event: Event) -> dict[str, Any]:
+    """An event's own fields; a link keeps its address but not its signature."""
+    if isinstance(event, Rendered):
+        return {"url": event.url.partition("?")[0]}
+    if isinstance(event, (SubmitStarted, Edited)):
+        event = replace(event, body=dict(event.body))
+    return asdict(event)
+
+
+def _values(job: Job) -> tuple[Any, ...]:
+    problem = job.problem
+    return (
+        job.id,
+        job.derived,
+        job.status,
+        job.task_id,
+        job.attempts,
+        job.spent,
+        job.cost,
+        job.content,
+        json.dumps(dict(job.body), ensure_ascii=False),
+        job.output,
+        job.sha256,
+        job.size,
+        job.remote_status,
+        problem.code if problem else None,
+        problem.message if problem else None,
+        problem.request_id if problem else None,
+        job.url,
+        job.submitted_at,
+        job.since,
+        job.finished_at,
+    )
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    values = dict(zip(("key", *_COLUMNS), row, strict=True))
+    code, message, request_id = (
+        values.pop(name) for name in ("error_code", "error_message", "error_request_id")
+    )
+    values["problem"] = None if code is None else Problem(code, message, request_id)
+    values["body"] = json.loads(values["body"])
+    values["status"] = Status(values["status"])
+    return Job(**values)

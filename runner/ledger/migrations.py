@@ -1,0 +1,77 @@
+"""The shape of the state file, as a list of migrations. Never edit one that has been released."""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("runner")
+
+
+@migrations()
+def m001_jobs_events_runs(db: Database) -> None:
+    """Jobs as they are, events as they came, runs, and the provider that the ids belong to."""
+    db.execute(
+        """
+        CREATE TABLE jobs (
+            key INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            derived TEXT NOT NULL,
+            position INTEGER,            -- place in the manifest; NULL when no longer in it
+            status TEXT NOT NULL,
+            task_id TEXT NOT NULL,
+            attempts INTEGER NOT NULL,   -- paid submissions, those in doubt included
+            spent INTEGER NOT NULL,      -- what they cost, in millionths of a unit
+            cost INTEGER,                -- what one attempt costs, in millionths of a unit
+            content TEXT NOT NULL,       -- digest of the paid content
+            body TEXT NOT NULL,          -- the request, as JSON
+            output TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            remote_status TEXT NOT NULL,
+            error_code TEXT,
+            error_message TEXT,
+            error_request_id TEXT,
+            url TEXT NOT NULL,           -- a signed link, only until the video is home
+            submitted_at REAL NOT NULL,  -- seconds since 1970, 0 for never
+            since REAL NOT NULL,
+            finished_at REAL NOT NULL
+        )
+        """
+    )
+    db.execute("CREATE INDEX jobs_by_status ON jobs (status, position)")
+    db.execute(
+        """
+        CREATE TABLE events (
+            seq INTEGER PRIMARY KEY,
+            job INTEGER NOT NULL REFERENCES jobs (key),
+            run INTEGER,
+            at REAL NOT NULL,
+            event TEXT NOT NULL,
+            "from" TEXT NOT NULL,
+            "to" TEXT NOT NULL,
+            detail TEXT NOT NULL         -- JSON
+        )
+        """
+    )
+    db.execute("CREATE INDEX events_by_job ON events (job)")
+    for change in ("UPDATE", "DELETE"):
+        db.execute(
+            f"CREATE TRIGGER events_no_{change.lower()} BEFORE {change} ON events "
+            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+        )
+    db.execute(
+        """
+        CREATE TABLE runs (
+            run INTEGER PRIMARY KEY,
+            command TEXT NOT NULL,
+            version TEXT NOT NULL,
+            manifest TEXT NOT NULL,
+            pid INTEGER NOT NULL,
+            started_at REAL NOT NULL,
+            ended_at REAL,
+            reason TEXT,
+            exit_code INTEGER
+        )
+        """
+    )
+    db.execute("CREATE TABLE origin (provider TEXT NOT NULL, base_url TEXT NOT NULL)")
