@@ -1,0 +1,195 @@
+"""Brings a finished video home: streamed beside its place, checked, synced, moved into place."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import anyio.to_thread
+
+from runner import mp4
+from runner.jobs import Event, FetchFailed, LinkExpired, Problem, Saved
+from runner.transport import Download, Transport, TransportError, is_loopback
+
+_LARGEST = 4 << 30
+_REDIRECTS = 5
+_EXPIRED = frozenset({400, 401, 403, 404, 410})
+
+InThread = Callable[..., Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What a finished transfer left in the part file."""
+
+    sha256: str
+    size: int
+
+
+class _FailedError(Exception):
+    """A download that ended early, as the event it amounts to."""
+
+    def __init__(self, event: FetchFailed | LinkExpired) -> None:
+        self.event = event
+
+
+class Downloader:
+    """Fetches videos with one transport. `in_thread` runs what may block (fsync) elsewhere."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        private_hosts: bool = False,
+        in_thread: InThread = anyio.to_thread.run_sync,
+    ) -> None:
+        self._transport = transport
+        self._private_hosts = private_hosts
+        self._in_thread = in_thread
+
+    async def fetch(self, url: str, task_id: str, target: Path) -> Event:
+        """Put the video at `target`, or beside it where another file has that name.
+
+        Returns `Saved`, `LinkExpired` when a fresh address is needed, or `FetchFailed`; with
+        `local` set when this machine could not take the file. A video is at its place only
+        once it is whole: until then it is a `.part` file beside it.
+        """
+        part = target.with_name(f"{target.name}.{_tag(task_id)}.part")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            received = await self._receive(url, part)
+            with part.open("rb") as file:
+                defect = mp4.defect(file)
+            if defect:
+                raise _FailedError(LinkExpired(Problem("bad_video", defect)))
+            await self._in_thread(_sync, part)
+            return _publish(part, target, received)
+        except _FailedError as failed:
+            return failed.event
+        except TransportError as error:
+            return LinkExpired(Problem("download", f"the download broke off: {error}"))
+        except OSError as error:
+            words = f"{error.filename or target}: {error.strerror or error}"
+            return FetchFailed(Problem("disk", words), local=True)
+        finally:
+            _discard(part)
+
+    async def _receive(self, url: str, part: Path) -> _Received:
+        for _ in range(_REDIRECTS + 1):
+            if reason := self._unsafe(url):
+                raise _FailedError(LinkExpired(Problem("unsafe_url", reason)))
+            async with self._transport.download(url) as download:
+                if download.status in {301, 302, 303, 307, 308}:
+                    url = urljoin(url, download.headers.get("location", ""))
+                    continue
+                _check_status(download)
+                return await _stream(download, part)
+        raise _FailedError(LinkExpired(Problem("redirects", "too many redirects")))
+
+    def _unsafe(self, url: str) -> str:
+        """Why an address from outside is not asked; plain HTTP and private hosts are for tests."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and self._private_hosts):
+            return f"the provider gave a {parts.scheme or 'nameless'} address instead of https"
+        host = parts.hostname or ""
+        if not self._private_hosts and _is_private(host):
+            return f"the provider gave an address inside a private network ({host})"
+        return ""
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost") or is_loopback(f"//{host}")
+
+
+def _check_status(download: Download) -> None:
+    if download.status == 200:
+        return
+    problem = Problem(f"http_{download.status}", f"the video's host answered {download.status}")
+    if download.status in _EXPIRED:
+        raise _FailedError(LinkExpired(problem))
+    wait = download.headers.get("retry-after", "")
+    raise _FailedError(FetchFailed(problem, float(wait) if wait.isdecimal() else None))
+
+
+async def _stream(download: Download, part: Path) -> _Received:
+    announced = download.headers.get("content-length", "")
+    digest = hashlib.sha256()
+    size = 0
+    with part.open("wb") as file:
+        async for piece in download.pieces:
+            size += len(piece)
+            if size > _LARGEST:
+                raise _FailedError(LinkExpired(Problem("bad_video", "larger than 4 GiB")))
+            digest.update(piece)
+            file.write(piece)
+    if announced.isdecimal() and int(announced) != size:
+        words = f"{size} bytes of {announced} came"
+        raise _FailedError(LinkExpired(Problem("download", words)))
+    return _Received(digest.hexdigest(), size)
+
+
+def _publish(part: Path, target: Path, received: _Received) -> Saved:
+    """Give the part file its final name, never one that another file has.
+
+    The same bytes already there are this very video, published by a run that was killed before
+    it could say so.
+    """
+    number = 1
+    place = target
+    while not _claim(part, place):
+        if _digest(place) == received.sha256:
+            part.unlink()
+            break
+        number += 1
+        place = target.with_name(f"{target.stem}-{number}{target.suffix}")
+    _sync(place.parent)
+    return Saved(str(place), received.sha256, received.size)
+
+
+def _claim(part: Path, place: Path) -> bool:
+    """Move without ever replacing: a hard link fails where a rename would overwrite."""
+    try:
+        os.link(part, place)
+    except FileExistsError:
+        return False
+    except OSError:
+        if place.exists():
+            return False
+        part.rename(place)  # a file system without hard links
+        return True
+    part.unlink()
+    return True
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _discard(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink()
+
+
+def _tag(task_id: str) -> str:
+    return hashlib.sha256(task_id.encode()).hexdigest()[:8]

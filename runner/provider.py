@@ -1,0 +1,101 @@
+"""Performs one step at the provider and returns the one event it amounts to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.dialects import read_submit, read_task
+from runner.download import Downloader
+from runner.jobs import Event, Fetch, Job, Lost, NotSent, Poll, PollFailed, Problem, Step, Submit
+from runner.transport import BrokenError, NotSentError, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where a provider is and how it is called. `feed` is "" where there is no second source."""
+
+    name: str
+    base_url: str
+    key_variable: str
+    submit: str
+    task: str
+    feed: str
+
+
+APIS = {
+    "cometapi": Api(
+        name="cometapi",
+        base_url="https://api.cometapi.com",
+        key_variable="COMETAPI_KEY",
+        submit="/runwayml/v1/image_to_video",
+        task="/runwayml/v1/tasks/{id}",
+        feed="/runway/feed",
+    ),
+    "runway": Api(
+        name="runway",
+        base_url="https://api.dev.runwayml.com",
+        key_variable="RUNWAYML_API_SECRET",
+        submit="/v1/image_to_video",
+        task="/v1/tasks/{id}",
+        feed="",
+    ),
+    "sandbox": Api(
+        name="sandbox",
+        base_url="",
+        key_variable="",
+        submit="/runwayml/v1/image_to_video",
+        task="/runwayml/v1/tasks/{id}",
+        feed="/runway/feed",
+    ),
+}
+
+
+class Provider:
+    """The engine's `perform`: Step -> Event. Remote failures are events, never exceptions."""
+
+    def __init__(
+        self,
+        api: Api,
+        transport: Transport,
+        downloader: Downloader,
+        place: Callable[[Job], Path],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._api = api
+        self._transport = transport
+        self._downloader = downloader
+        self._place = place
+        self._wall = wall
+
+    async def perform(self, step: Step) -> Event:
+        """Do one step. Shielding a paid one from cancellation is the caller's business."""
+        match step:
+            case Submit(job=job):
+                return await self._submit(job)
+            case Poll(job=job, feed=feed):
+                return await self._poll(job, feed=feed and bool(self._api.feed))
+            case Fetch(job=job):
+                return await self._downloader.fetch(job.url, job.task_id, self._place(job))
+
+    async def _submit(self, job: Job) -> Event:
+        try:
+            answer = await self._transport.pay(self._api.submit, job.body)
+        except NotSentError as error:
+            return NotSent(Problem("not_sent", f"the provider was not reached: {error}"))
+        except BrokenError as error:
+            return Lost(Problem("no_answer", f"sent, but the answer never came: {error}"))
+        return read_submit(answer, self._wall())
+
+    async def _poll(self, job: Job, *, feed: bool) -> Event:
+        try:
+            if feed:
+                body = {"task_id": job.task_id}
+                answer = await self._transport.ask("POST", self._api.feed, body)
+            else:
+                answer = await self._transport.ask("GET", self._api.task.format(id=job.task_id))
+        except (NotSentError, BrokenError) as error:
+            return PollFailed(Problem("no_answer", str(error)))
+        return read_task(answer, self._wall())

@@ -1,0 +1,196 @@
+"""The one door to HTTP. Everything that httpx can raise leaves here as one of two errors.
+
+`NotSentError`: the request never reached the other side. `BrokenError`: it may have. That
+difference decides whether a paid request may be sent again, so it is made here, once, from the
+exact exception. No retry and no redirect is ever the library's own choice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import httpx
+
+from runner.dialects import Answer
+from runner.errors import ConfigurationError
+
+_MEGABYTE = 1 << 20
+_PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
+_FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
+_FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
+
+# Raised before the first byte of a request leaves.
+_NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+class TransportError(Exception):
+    """A request without a whole answer; the text never holds an address's query or a key."""
+
+
+class NotSentError(TransportError):
+    """The request never reached the other side."""
+
+
+class BrokenError(TransportError):
+    """The request may have reached the other side; its answer is lost or only partly here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An open download: its status, headers (lower case) and body, in pieces as they come."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
+class Transport:
+    """Three clients: the paid door, free questions, and downloads (which never see the key).
+
+    A paid request gets a fresh connection each time: a kept-alive one that the server closes at
+    that moment can't be told from "charged, then cut".
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        connections: int = 32,
+        backend: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        trust = httpx.create_ssl_context() if backend is None else False
+        proxies = not is_loopback(base_url)
+
+        def client(timeout: httpx.Timeout, keep: int, limit: int | None) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                timeout=timeout,
+                limits=httpx.Limits(max_connections=limit, max_keepalive_connections=keep),
+                follow_redirects=False,
+                verify=trust,
+                trust_env=proxies,
+                transport=backend,
+            )
+
+        self._base_url = base_url.rstrip("/")
+        self._headers = dict(headers)
+        self._paid = client(_PAID, keep=0, limit=None)
+        self._free = client(_FREE, keep=connections, limit=connections)
+        self._films = client(_FILM, keep=8, limit=None)
+
+    async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
+        """POST the one request that costs money, once. Raises `NotSentError`, `BrokenError`."""
+        return await self._ask(self._paid, "POST", path, body)
+
+    async def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+        """Send a free request. Raises `NotSentError`, `BrokenError`."""
+        return await self._ask(self._free, method, path, body)
+
+    async def _ask(
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+    ) -> Answer:
+        headers = {**self._headers, "Accept": "application/json"}
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body, ensure_ascii=False).encode()
+        url = self._base_url + path
+        async with _translated(client, method, url, headers, content) as response:
+            received = bytearray()
+            async for piece in response.aiter_bytes():
+                received += piece
+                if len(received) > _MEGABYTE:
+                    raise BrokenError("an answer of more than a megabyte")
+            return Answer(response.status_code, _lowered(response.headers), bytes(received))
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[Download]:
+        """GET a video without the key. Raises `NotSentError`, `BrokenError`, also while reading."""
+        plain = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        async with _translated(self._films, "GET", url, plain, None) as response:
+            pieces = response.aiter_raw(_MEGABYTE)
+            yield Download(response.status_code, _lowered(response.headers), pieces)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for client in (self._paid, self._free, self._films):
+            await client.aclose()
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine, where plain HTTP shows the key to nobody."""
+    host = urlsplit(url).hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def check_base_url(url: str) -> str:
+    """The base URL without its last slash. Raises `ConfigurationError` for an unsafe one."""
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"{url!r} is not a base URL; expected e.g. https://api.cometapi.com"
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError("the base URL may not hold a user or a password")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise ConfigurationError(f"{url}: plain http would send the key in the clear; use https")
+    return url.rstrip("/")
+
+
+@asynccontextmanager
+async def _translated(
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    content: bytes | None,
+) -> AsyncIterator[httpx.Response]:
+    try:
+        async with client.stream(method, url, headers=headers, content=content) as response:
+            yield response
+    except _NEVER_SENT as error:
+        raise NotSentError(_words(error)) from None
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        raise BrokenError(_words(error)) from None
+
+
+def _words(error: Exception) -> str:
+    """The kind of error and its reason; never a URL, which could carry a signature."""
+    reason = str(error)
+    kind = type(error).__name__
+    return kind if not reason or "://" in reason else f"{kind}: {reason}"
+
+
+def _lowered(headers: httpx.Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
