@@ -1,0 +1,187 @@
+"""A manifest with its state file, key and provider: what every command works on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner import __version__, policy
+from runner.admission import Admission, admit, hold_existing
+from runner.errors import ConfigurationError, StateError
+from runner.jobs import Body, Entry, Job, Limits
+from runner.ledger import Ledger, Origin, StateLock
+from runner.manifest import Manifest, load
+from runner.manifest.output import fill, output_template
+from runner.provider import APIS, Api
+from runner.report import Overview, overview
+from runner.transport import check_base_url
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says over the manifest; None and "" leave the manifest's word."""
+
+    manifest: Path
+    state: Path | None = None
+    output: str = ""
+    base_url: str = ""
+    sandbox: bool = False
+    concurrency: int | None = None
+    poll_interval: float | None = None
+    resubmit_uncertain: bool = False
+    accept_changes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that is known before the state file is touched. Made by `prepare`."""
+
+    manifest: Manifest
+    options: Options
+    api: Api
+    base_url: str
+    name: str
+    output: str
+    state_file: Path
+    limits: Limits
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the provider is a sandbox that lives and ends with this run."""
+        return self.base_url == EMBEDDED
+
+    @property
+    def origin(self) -> Origin:
+        """What the state file's task ids belong to."""
+        return Origin(self.api.name, self.base_url)
+
+    def place(self, id: str, body: Body) -> Path:
+        """Where a job's video belongs."""
+        return fill(self.output, self.name, id, body)
+
+    def admit(self, jobs: list[Job]) -> Admission:
+        """Hold the manifest against these jobs, and against what is on disk."""
+        found = admit(self.manifest.entries, jobs, accept_changes=self.options.accept_changes)
+        taken = {entry.id for entry in found.new if self.place(entry.id, entry.body).exists()}
+        return hold_existing(found, taken, jobs)
+
+    def overview(self, admission: Admission) -> Overview:
+        """The batch as it is shown to people."""
+        return overview(self.name, str(self.manifest.path), self.state_file, admission)
+
+    def view(self) -> tuple[Overview, tuple[int, int]]:
+        """The batch as it stands, and what was spent, without touching or locking anything."""
+        ledger = Ledger.read(self.state_file)
+        if ledger is None:
+            return self.overview(self.admit([])), (0, 0)
+        try:
+            return self.overview(self.admit(ledger.jobs())), ledger.spent()
+        finally:
+            ledger.close()
+
+    @contextmanager
+    def opened(self, command: str) -> Iterator[Ledger]:
+        """The state file, locked and opened for writing, with a run begun in it.
+
+        Raises `LockedError` when another process holds it, `StateError` when it is unusable
+        or belongs to another provider.
+        """
+        try:
+            self.state_file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"{self.state_file.parent}: {error.strerror}") from None
+        with StateLock(self.state_file):
+            ledger = Ledger.open(self.state_file)
+            try:
+                ledger.pin(self.origin)
+                ledger.begin_run(command, __version__, str(self.manifest.path), time.time())
+                yield ledger
+            finally:
+                ledger.close()
+
+    def check_folders(self, entries: Iterable[Entry]) -> None:
+        """Refuse output folders that can't be written, before anything is paid for."""
+        for folder in sorted({self.place(entry.id, entry.body).parent for entry in entries}):
+            there = next(
+                path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
+            )
+            if not there.is_dir():
+                raise ConfigurationError(f"{folder}: {there} is a file, not a folder")
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise ConfigurationError(f"{folder}: no permission to write in {there}")
+
+
+def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Batch:
+    """Read the manifest and settle what it and the options mean together.
+
+    Raises `ManifestError`, `ConfigurationError`. Nothing is written or sent.
+    """
+    manifest = load(options.manifest)
+    api = APIS["sandbox" if options.sandbox else manifest.provider]
+    rehearsal = options.sandbox and manifest.provider != "sandbox"
+    name = f"{manifest.name}-sandbox" if rehearsal else manifest.name
+    output = output_template(options.output) if options.output else manifest.output
+    if rehearsal and not options.output and "{name}" not in output:
+        output = "outputs/{name}/{id}.mp4"
+    limits = manifest.limits
+    if options.concurrency is not None:
+        limits = replace(limits, concurrency=options.concurrency)
+    if options.poll_interval is not None:
+        limits = replace(limits, poll_interval=options.poll_interval)
+    return Batch(
+        manifest=manifest,
+        options=options,
+        api=api,
+        base_url=_base_url(options, api, environment),
+        name=name,
+        output=output,
+        state_file=options.state or Path("state") / f"{name}.db",
+        limits=replace(limits, resubmit_uncertain=options.resubmit_uncertain),
+    )
+
+
+def _base_url(options: Options, api: Api, environment: Mapping[str, str]) -> str:
+    if options.sandbox:
+        return EMBEDDED
+    given = options.base_url or environment.get("RUNNER_BASE_URL", "") or api.base_url
+    return check_base_url(given) if given else EMBEDDED
+
+
+def read_key(api: Api, key_file: Path | None, environment: Mapping[str, str] = os.environ) -> str:
+    """The API key, from the file or the provider's own variable; never from an argument.
+
+    Raises `ConfigurationError`, whose text never holds the key.
+    """
+    if not api.key_variable:
+        return "sandbox"
+    if key_file is not None:
+        source = str(key_file)
+        try:
+            key = key_file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ConfigurationError(f"{source}: the key file can't be read") from None
+    else:
+        source = api.key_variable
+        key = environment.get(source, "").strip()
+    if not key:
+        raise ConfigurationError(
+            f"no API key: set {api.key_variable} in the environment, or name a file with "
+            "--key-file; to try it all without a key, add --sandbox"
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigurationError(
+            f"{source}: what is there can't be an API key (one line of printable ASCII)"
+        )
+    return key
+
+
+def bring_in_line(ledger: Ledger, admission: Admission, now: float) -> None:
+    """Write what the manifest asks into the state file: new, edited, renamed and removed jobs."""
+    changes = [(job, event, policy.apply(job, event, now)) for job, event in admission.changes()]
+    ledger.mirror(changes, admission.new, admission.order, admission.removed, now)

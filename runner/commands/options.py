@@ -1,0 +1,83 @@
+"""The options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from runner.batch import Options
+from runner.errors import ConfigurationError
+from runner.manifest.values import Invalid, seconds
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written like `5s`, `10m`, `1h30m` or a plain number of seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the text; refuse anything else with an example."""
+        if isinstance(value, float):
+            return value
+        try:
+            return seconds(value)
+        except Invalid as error:
+            self.fail(f"{error.message} ({error.hint})", param, ctx)
+
+
+PATH = click.Path(path_type=Path)
+
+manifest = click.argument("manifest", type=PATH)
+
+_STATE = (
+    click.option("--state", type=PATH, metavar="FILE", help="State file [state/{name}.db]."),
+    click.option(
+        "--output",
+        default="",
+        metavar="TEMPLATE",
+        help="Where videos go: a folder, or a template like out/{name}/{id}.mp4.",
+    ),
+    click.option(
+        "--base-url",
+        default="",
+        metavar="URL",
+        help="The provider's address [also RUNNER_BASE_URL].",
+    ),
+    click.option(
+        "--sandbox",
+        is_flag=True,
+        help="Rehearse on the built-in stand-in provider: no key, no cost, made-up videos.",
+    ),
+)
+
+
+def batch(command: Command) -> Command:
+    """The manifest argument and the options that say what a batch is."""
+    for decorate in reversed((manifest, *_STATE)):
+        command = decorate(command)
+    return command
+
+
+def as_options(manifest: Path, **given: Any) -> Options:
+    """The parsed command line as `Options`."""
+    return Options(manifest=manifest, **given)
+
+
+def refuse_unknown(ids: Collection[str], known: Collection[str], status: str) -> None:
+    """Refuse ids that are not among the known ones, all at once, each with the nearest."""
+    unknown = [id for id in ids if id not in known]
+    if not unknown:
+        return
+    words = []
+    for id in unknown:
+        near = get_close_matches(id, known, 1)
+        words.append(f"{id} is not {status}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise ConfigurationError("\n".join(words))

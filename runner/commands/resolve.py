@@ -1,0 +1,139 @@
+"""`runner resolve`: a person settles what nobody else can know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from runner.batch import Batch, prepare
+from runner.commands import options
+from runner.dialects import is_task_id
+from runner.engine import commit
+from runner.errors import ConfigurationError, ExitCode
+from runner.jobs import Abandoned, ConfirmedUnpaid, Event, FoundRemote, Job, Status
+from runner.ledger import Ledger
+from runner.report import money, plural, printable
+
+
+@click.command()
+@options.batch
+@click.argument("ids", nargs=-1, metavar="ID...")
+@click.option("--all", "everything", is_flag=True, help="Every uncertain job.")
+@click.option("--task-id", default="", metavar="TASK", help="It was accepted: poll this task.")
+@click.option("--not-charged", is_flag=True, help="It was never charged: submit it again.")
+@click.option("--give-up", is_flag=True, help="Count it as paid and failed.")
+def resolve(
+    ids: tuple[str, ...],
+    everything: bool,
+    task_id: str,
+    not_charged: bool,
+    give_up: bool,
+    **given: Any,
+) -> ExitCode:
+    """Settle submissions that may have been charged, or tasks that never ended.
+
+    Without a decision it shows, for each, what to look for in the provider's own usage log.
+    Sends nothing; the next `runner run` acts on what was decided.
+
+    \b
+    Examples:
+      runner resolve catalog.yaml --all
+      runner resolve catalog.yaml lamp-01 --task-id 3d957031-9a2a-45e2-9dc7-bc8513059c50
+      runner resolve catalog.yaml lamp-02 lamp-03 --not-charged
+      runner resolve catalog.yaml --all --give-up
+    """
+    if sum((bool(task_id), not_charged, give_up)) > 1:
+        raise click.UsageError("--task-id, --not-charged and --give-up exclude each other")
+    if task_id and len(ids) != 1:
+        raise click.UsageError("--task-id settles one job: name it")
+    if task_id and not is_task_id(task_id):
+        raise click.UsageError(f"{task_id!r} does not look like a task id")
+    deciding = bool(task_id) or not_charged or give_up
+    if deciding and bool(ids) == everything:
+        raise click.UsageError("name the jobs, or say --all")
+    batch = prepare(options.as_options(**given))
+    if not deciding:
+        return _show(batch, ids)
+    now = time.time()
+    event: Event = Abandoned() if give_up else ConfirmedUnpaid()
+    if task_id:
+        event = FoundRemote(task_id, now)
+    with batch.opened("resolve") as ledger:
+        jobs = _chosen(ledger, ids)
+        _refuse_foreign(ledger, task_id, jobs)
+        for job in jobs:
+            commit(ledger, job, event, now)
+        ledger.end_run("done", ExitCode.DONE, now)
+    click.echo(f"{plural(len(jobs), 'job')} settled; next: runner run {batch.manifest.path}")
+    return ExitCode.DONE
+
+
+def _chosen(ledger: Ledger, ids: tuple[str, ...]) -> list[Job]:
+    """The uncertain jobs with these ids, or all; a submit that was cut off counts as one."""
+    found: dict[str, list[Job]] = {}
+    for job in ledger.jobs({Status.UNCERTAIN}):
+        found.setdefault(job.id, []).append(job)
+    options.refuse_unknown(ids, found, "uncertain")
+    return [job for id in (ids or found) for job in found[id]]
+
+
+def _refuse_foreign(ledger: Ledger, task_id: str, jobs: list[Job]) -> None:
+    """One task makes one video: refuse the id of another job's task."""
+    keys = {job.key for job in jobs}
+    owner = next((job for job in ledger.jobs() if task_id and job.task_id == task_id), None)
+    if owner is not None and owner.key not in keys:
+        raise ConfigurationError(f"task {task_id} already belongs to {owner.id}")
+
+
+def _show(batch: Batch, ids: tuple[str, ...]) -> ExitCode:
+    ledger = Ledger.read(batch.state_file)
+    jobs = []
+    if ledger is not None:
+        try:
+            jobs = _chosen(ledger, ids)
+            moments = {job.key: _moment_of_doubt(ledger, job) for job in jobs}
+        finally:
+            ledger.close()
+    if not jobs:
+        click.echo(f"{batch.name}: nothing is uncertain")
+        return ExitCode.DONE
+    words = [f"{plural(len(jobs), 'job')} may have been charged. In the provider's usage log:"]
+    words += [_evidence(job, moments) for job in jobs]
+    command = f"runner resolve {batch.manifest.path}"
+    words += [
+        "Found there, with a task id?    " + f"{command} ID --task-id TASK",
+        "Not there, so never charged?    " + f"{command} ID --not-charged",
+        "Neither, or not worth the time? " + f"{command} ID --give-up",
+    ]
+    click.echo("\n".join(words))
+    return ExitCode.PERSON
+
+
+def _moment_of_doubt(ledger: Ledger, job: Job) -> float:
+    doubts = [past.at for past in ledger.events(job) if past.after is Status.UNCERTAIN]
+    return doubts[-1] if doubts else job.since
+
+
+def _evidence(job: Job, moments: Mapping[int, float]) -> str:
+    body = job.body
+    rows = {
+        "when": f"{_clock(job.submitted_at - 5)} to {_clock(moments[job.key] + 5)}",
+        "model": body.get("model"),
+        "image": body.get("promptImage"),
+        "prompt": body.get("promptText"),
+        "seed": body.get("seed"),
+        "cost": money(job.cost) if job.cost else None,
+        "task id": job.task_id,
+        "request": job.problem.request_id if job.problem else None,
+        "why": f"{job.problem.code}: {job.problem.message}" if job.problem else None,
+    }
+    lines = [f"  {name:<8} {printable(str(value))}" for name, value in rows.items() if value]
+    return "\n".join([printable(job.id), *lines, ""])
+
+
+def _clock(moment: float) -> str:
+    return datetime.fromtimestamp(moment).astimezone().isoformat(sep=" ", timespec="seconds")

@@ -1,0 +1,60 @@
+"""`runner retry`: puts failed jobs back to be paid for again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from runner.batch import prepare
+from runner.commands import options
+from runner.engine import commit
+from runner.errors import ConfigurationError, ExitCode
+from runner.jobs import Job, RetryOrdered
+from runner.report import Action, money, plural, status_text
+
+
+@click.command()
+@options.batch
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
+def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
+    """Put failed jobs (all, or these) back to be paid for again by the next run.
+
+    Shows which, why they failed and what another attempt costs, and asks. Sends nothing itself.
+
+    \b
+    Examples:
+      runner retry catalog.yaml
+      runner retry catalog.yaml lamp-01 chair-07
+      runner retry catalog.yaml --yes && runner run catalog.yaml
+    """
+    batch = prepare(options.as_options(**given))
+    with batch.opened("retry") as ledger:
+        view = batch.overview(batch.admit(ledger.jobs()))
+        failed = {line.id: line for line in view.of(Action.FAILED)}
+        options.refuse_unknown(ids, failed, "failed")
+        chosen = [failed[id] for id in ids] if ids else list(failed.values())
+        jobs = [line.job for line in chosen if line.job]
+        if not jobs:
+            click.echo(f"{batch.name}: no failed jobs")
+            return ExitCode.DONE
+        click.echo(status_text(view, chosen))
+        cost = _cost(jobs)
+        words = f"{plural(len(jobs), 'job')} would be paid for again{cost}"
+        if not yes and not sys.stdin.isatty():
+            raise ConfigurationError(f"{words}; add --yes to agree")
+        if not yes and not click.confirm(f"{words}. Put them back?"):
+            return ExitCode.DONE
+        for job in jobs:
+            commit(ledger, job, RetryOrdered(), time.time())
+        ledger.end_run("done", ExitCode.DONE, time.time())
+    click.echo(f"{plural(len(jobs), 'job')} put back; next: runner run {batch.manifest.path}")
+    return ExitCode.DONE
+
+
+def _cost(jobs: list[Job]) -> str:
+    costs = [job.cost for job in jobs if job.cost is not None]
+    return f", for {money(sum(costs))}" if len(costs) == len(jobs) else ""

@@ -1,0 +1,206 @@
+"""`runner run`: submits, polls, downloads; goes on where an earlier run stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from runner.batch import Batch, bring_in_line, prepare, read_key
+from runner.commands import options
+from runner.console import Console, JsonLines, Live, Plain, Silent
+from runner.download import Downloader
+from runner.engine import Engine, first_error
+from runner.errors import ConfigurationError, ExitCode
+from runner.jobs import Ending, Stop
+from runner.ledger import Ledger
+from runner.policy import Tally
+from runner.provider import Provider
+from runner.report import exit_code, summary_text
+from runner.transport import Transport, is_loopback
+
+
+@click.command()
+@options.batch
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Paid tasks at the provider at once.",
+)
+@click.option(
+    "--poll-interval",
+    type=options.Duration(),
+    metavar="5s",
+    help="Least time between two polls of one task.",
+)
+@click.option(
+    "--deadline",
+    type=options.Duration(),
+    metavar="50m",
+    help="Stop cleanly after this long; the next run goes on.",
+)
+@click.option(
+    "--key-file",
+    type=options.PATH,
+    metavar="FILE",
+    help="Read the API key from a file instead of the environment.",
+)
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="Pay again for entries that changed after they were paid for.",
+)
+@click.option(
+    "--on-uncertain",
+    type=click.Choice(["hold", "resubmit"]),
+    default="hold",
+    help="A submit without an answer may have been charged. hold (default) keeps it for "
+    "you to settle with `runner resolve`; resubmit buys it again, up to three times, "
+    "and so may pay two or three times for one video.",
+)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "live", "plain", "json", "none"]),
+    default="auto",
+    help="How progress is shown [auto: live on a terminal, else plain].",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say every event.")
+def run(
+    deadline: float | None,
+    key_file: Path | None,
+    on_uncertain: str,
+    progress: str,
+    verbose: bool,
+    **given: Any,
+) -> ExitCode:
+    """Submit, poll and download every job of a manifest.
+
+    Run it again after any interruption: accepted tasks are polled, never submitted again, and
+    videos that are on disk are left alone. Ctrl-C stops cleanly, a second one at once.
+
+    \b
+    Examples:
+      runner run catalog.yaml
+      runner run catalog.yaml --sandbox               a rehearsal, free of charge
+      runner run catalog.yaml --deadline 50m          from cron, every hour
+      runner run catalog.yaml --progress json | jq .
+    """
+    batch = prepare(options.as_options(**given, resubmit_uncertain=on_uncertain == "resubmit"))
+    for warning in batch.manifest.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    key = read_key(batch.api, key_file)
+    with batch.opened("run") as ledger:
+        admission = batch.admit(ledger.jobs())
+        batch.check_folders(admission.new)
+        bring_in_line(ledger, admission, time.time())
+        session = _Session(batch, ledger, key, progress, verbose)
+        ending = anyio.run(session.work, deadline)
+        view = batch.overview(batch.admit(ledger.jobs()))
+        code = exit_code(view, ending)
+        ledger.end_run(ending.stop, code, time.time())
+        words = summary_text(view, ending, batch.limits, ledger.spent(), session.bought)
+    print(words, file=sys.stderr if progress == "json" else sys.stdout)
+    return code
+
+
+class _Session:
+    """The parts of one run, wired together for as long as it lasts."""
+
+    def __init__(
+        self, batch: Batch, ledger: Ledger, key: str, progress: str, verbose: bool
+    ) -> None:
+        self._batch = batch
+        self._ledger = ledger
+        self._key = key
+        self._progress = progress
+        self._verbose = verbose
+        self._before = ledger.spent()[0]
+
+    @property
+    def bought(self) -> int:
+        """Paid submissions of this run, those in doubt included."""
+        return self._ledger.spent()[0] - self._before
+
+    async def work(self, deadline: float | None) -> Ending:
+        """Build the parts, run the engine between signals, and take the parts down again."""
+        batch = self._batch
+        async with AsyncExitStack() as parts:
+            base_url = batch.base_url
+            if batch.embedded:
+                base_url = await parts.enter_async_context(_embedded_sandbox(batch.state_file))
+            headers = {
+                "Authorization": f"Bearer {self._key}",
+                "X-Runway-Version": batch.manifest.runway_version,
+            }
+            transport = await parts.enter_async_context(Transport(base_url, headers))
+            downloader = Downloader(transport, private_hosts=is_loopback(base_url))
+            provider = Provider(
+                batch.api, transport, downloader, lambda job: batch.place(job.id, job.body)
+            )
+            console = self._console(lambda: engine.tally)
+            engine = Engine(self._ledger, provider.perform, batch.limits, observe=console.observe)
+            view = batch.overview(batch.admit(self._ledger.jobs()))
+            console.start(view.counts())
+            parts.callback(console.stop)
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._heed_signals, engine, console)
+                    ending = await engine.run(deadline)
+                    group.cancel_scope.cancel()
+            except BaseExceptionGroup as errors:
+                raise first_error(errors) from None
+            return ending
+
+    def _console(self, tally: Callable[[], Tally]) -> Console:
+        style = self._progress
+        if style == "auto":
+            style = "live" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
+        match style:
+            case "live":
+                return Live(self._batch.name, self._batch.limits, tally, verbose=self._verbose)
+            case "plain":
+                return Plain(verbose=self._verbose)
+            case "json":
+                return JsonLines()
+            case _:
+                return Silent()
+
+    async def _heed_signals(self, engine: Engine, console: Console) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            await anext(signals)
+            waiting = engine.drain(Ending(Stop.INTERRUPT))
+            console.say(
+                "stopping: running tasks stay at the provider"
+                + (f", waiting for {waiting} submits in the air" if waiting else "")
+                + "; interrupt again to leave at once"
+            )
+            await anext(signals)
+        # What is in the air stays `submitting` in the state file: the next run finds it there
+        # and holds it as uncertain. Nothing may run between here and the end.
+        console.stop()
+        self._ledger.end_run("aborted", ExitCode.ABORTED, time.time())
+        os._exit(ExitCode.ABORTED)
+
+
+@asynccontextmanager
+async def _embedded_sandbox(state_file: Path) -> AsyncIterator[str]:
+    """A stand-in provider on loopback for one run; its tasks outlive it in a file of their own."""
+    from runner import sandbox  # noqa: PLC0415 - an extra, needed only here
+
+    settings = sandbox.Settings(dialect="mixed")
+    try:
+        async with sandbox.serve(
+            settings, ledger_file=state_file.with_suffix(".sandbox.jsonl")
+        ) as server:
+            yield server.base_url
+    except (sandbox.MissingExtraError, sandbox.LedgerFileError) as error:
+        raise ConfigurationError(str(error)) from None

@@ -1,0 +1,291 @@
+"""The loop: submits within the limits, follows every task to its end, and stops cleanly.
+
+It is handed `perform: Step -> Event` and knows nothing of HTTP; it asks the policy and tells the
+ledger, and between an answer and its commit nothing is awaited.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from runner import policy
+from runner.jobs import (
+    Accepted,
+    AccountRefused,
+    Ending,
+    Event,
+    FetchFailed,
+    Job,
+    Limits,
+    Lost,
+    NotSent,
+    Poll,
+    Problem,
+    Refused,
+    RiskAccepted,
+    Status,
+    Step,
+    Stop,
+    Submit,
+    SubmitStarted,
+    Throttled,
+    Unserved,
+)
+from runner.ledger import Ledger
+from runner.policy import Streak, Tally
+
+POLLS_AT_ONCE = 32
+DOWNLOADS_AT_ONCE = 8
+
+Perform = Callable[[Step], Awaitable[Event]]
+Observe = Callable[[Job, Event, Job], None]
+
+
+def commit(ledger: Ledger, job: Job, event: Event, now: float) -> Job:
+    """Decide what an event makes of a job, and store both. The one way a job ever changes."""
+    after = policy.apply(job, event, now)
+    ledger.record(job, event, after, now)
+    return after
+
+
+class Engine:
+    """One run over one state file. `run` may be called once.
+
+    `wall` gives seconds since 1970 for what is stored and for ages; waiting uses the event
+    loop's own clock, which no clock change disturbs. `observe` is told of each change, and must
+    neither block nor raise.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        perform: Perform,
+        limits: Limits,
+        *,
+        wall: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+        observe: Observe = lambda before, event, after: None,
+    ) -> None:
+        self._ledger = ledger
+        self._perform = perform
+        self._limits = limits
+        self._wall = wall
+        self._chance = chance
+        self._observe = observe
+        self._scope = anyio.CancelScope()
+        self._changed = anyio.Event()
+        self._ending: Ending | None = None
+        self._streaks: dict[int, Streak] = {}
+        self._submitting: set[int] = set()
+        self._at_provider: set[int] = set()
+        self._downloading: set[int] = set()
+        self._unasked: set[int] = set()
+        self._unserved: dict[str, Problem] = {}
+        self._refusals = 0
+        self._gate = 0.0
+        self._attempts, self._spent = ledger.spent()
+
+    @property
+    def tally(self) -> Tally:
+        """What is under way and what was spent, at this moment."""
+        return Tally(len(self._at_provider), len(self._downloading), self._attempts, self._spent)
+
+    def drain(self, ending: Ending) -> int:
+        """Stop: submits in the air are waited for and stored, everything else is left as it is.
+
+        Returns how many submits are in the air.
+        """
+        if self._ending is None or self._ending.stop is Stop.BUDGET:
+            self._ending = ending
+        self._scope.cancel()
+        return len(self._submitting)
+
+    async def run(self, deadline: float | None = None) -> Ending:
+        """Work until there is nothing left to do, or `deadline` seconds have passed.
+
+        Raises `StateError` when the state file can't be written any more.
+        """
+        if deadline is not None:
+            self._scope.deadline = anyio.current_time() + deadline
+        self._polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
+        self._downloads = anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
+        resumed = self._recover()
+        self._unasked = {job.key for job in resumed}
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    for job in resumed:
+                        self._place(job)
+                        group.start_soon(self._follow, job)
+                    group.start_soon(self._submit_all, group)
+        except BaseExceptionGroup as errors:
+            raise first_error(errors) from errors
+        if self._scope.cancel_called:
+            return self._ending or Ending(Stop.DEADLINE)
+        return self._ending or Ending(Stop.FINISHED)
+
+    # ------------------------------------------------------------ before anything is asked
+
+    def _recover(self) -> list[Job]:
+        """Settle what an earlier run left behind; returns the jobs whose task id is known."""
+        for job in self._ledger.jobs({Status.SUBMITTING}):
+            cut = Problem("interrupted", "the run ended before the answer to its submit came")
+            self._store(job, Lost(cut))
+        for job in self._ledger.jobs({Status.UNCERTAIN}):
+            self._accept_risk(job)
+        waiting = self._ledger.jobs({Status.RUNNING, Status.RENDERED, Status.UNCERTAIN})
+        return [job for job in waiting if job.task_id]
+
+    # ------------------------------------------------------------ submitting
+
+    async def _submit_all(self, group: anyio.abc.TaskGroup) -> None:
+        """Buy one planned job after the other, as room, pauses and budget allow."""
+        while self._unasked:
+            await self._change()
+        while True:
+            if not policy.has_room(self.tally, self._limits):
+                await self._change()
+            elif (wait := self._gate - anyio.current_time()) > 0:
+                await anyio.sleep(wait)
+            elif job := self._ledger.next_planned():
+                if problem := self._unserved.get(str(job.body.get("model"))):
+                    self._store(job, Refused(problem))
+                elif policy.within_budget(job, self.tally, self._limits):
+                    job = self._store(job, SubmitStarted(job.body, job.cost))
+                    group.start_soon(self._buy, job)
+                elif self._submitting:
+                    await self._change()
+                else:
+                    self._ending = Ending(Stop.BUDGET)
+                    return
+                await anyio.lowlevel.checkpoint()
+            elif self._submitting:
+                await self._change()
+            else:
+                return
+
+    async def _buy(self, job: Job) -> None:
+        """Pay, store the answer, follow the task. Even a cancelled run waits for the answer."""
+        with anyio.CancelScope(shield=True):
+            event = await self._perform(Submit(job))
+            job = self._take(job, self._judged(job, event))
+        await self._follow(job)
+
+    # ------------------------------------------------------------ following
+
+    async def _follow(self, job: Job) -> None:
+        """Poll and fetch until the job is at its end, planned again, or left for a person."""
+        wait = 0.0 if job.key in self._unasked else self._delay_after_accepted(job)
+        try:
+            while not isinstance(step := policy.next_step(job, self._streak(job)), Submit | None):
+                await anyio.sleep(wait)
+                async with self._polls if isinstance(step, Poll) else self._downloads:
+                    event = await self._perform(step)
+                self._asked(job)
+                if job.status is Status.UNCERTAIN:
+                    found = policy.evidence(job, event, self._limits, self._wall())
+                    if found is None:
+                        return
+                    job = self._take(job, found)
+                event = self._judged(job, event)
+                job = self._take(job, event)
+                if job.status is Status.UNCERTAIN or policy.set_aside(self._streak(job)):
+                    return
+                wait = policy.delay(event, self._streak(job), self._limits, self._chance())
+        finally:
+            self._leave(job)
+
+    def _delay_after_accepted(self, job: Job) -> float:
+        accepted = Accepted(job.task_id)
+        return policy.delay(accepted, self._streak(job), self._limits, self._chance())
+
+    def _asked(self, job: Job) -> None:
+        if job.key in self._unasked:
+            self._unasked.discard(job.key)
+            self._signal()
+
+    def _leave(self, job: Job) -> None:
+        self._asked(job)
+        self._at_provider.discard(job.key)
+        self._downloading.discard(job.key)
+        if job.status is not Status.PLANNED:
+            self._streaks.pop(job.key, None)
+        self._signal()
+
+    # ------------------------------------------------------------ what an event changes
+
+    def _judged(self, job: Job, event: Event) -> Event:
+        return policy.judge(job, event, self._streak(job), self._limits, self._wall())
+
+    def _take(self, job: Job, event: Event) -> Job:
+        """Store an event and draw its consequences for the run. Never awaits."""
+        self._streaks[job.key] = policy.remember(self._streak(job), event, self._wall())
+        after = self._store(job, event)
+        match event:
+            case Accepted():
+                self._refusals = 0
+            case NotSent() | Throttled() | Unserved():
+                self._refusals += 1
+                pause = policy.pause(event, self._refusals, self._chance())
+                self._gate = max(self._gate, anyio.current_time() + pause)
+            case Refused(problem=problem) if self._streak(job).unserved:
+                self._unserved[str(job.body.get("model"))] = problem
+            case AccountRefused(problem=problem):
+                self.drain(Ending(Stop.ACCOUNT, problem))
+            case FetchFailed(problem=problem, local=True):
+                self.drain(Ending(Stop.DISK, problem))
+            case Lost():
+                after = self._accept_risk(after)
+            case _:
+                pass
+        return after
+
+    def _accept_risk(self, job: Job) -> Job:
+        """Put an uncertain job back if the operator chose to risk paying twice for it."""
+        if policy.may_resubmit(job, self._limits):
+            return self._store(job, RiskAccepted())
+        return job
+
+    def _store(self, job: Job, event: Event) -> Job:
+        now = self._wall()
+        if not policy.is_noteworthy(job, event):
+            return job
+        after = commit(self._ledger, job, event, now)
+        self._attempts += after.attempts - job.attempts
+        self._spent += after.spent - job.spent
+        self._place(after)
+        self._observe(job, event, after)
+        self._signal()
+        return after
+
+    def _place(self, job: Job) -> None:
+        for status, members in (
+            (frozenset({Status.SUBMITTING}), self._submitting),
+            (policy.AT_PROVIDER, self._at_provider),
+            (frozenset({Status.RENDERED}), self._downloading),
+        ):
+            (members.add if job.status in status else members.discard)(job.key)
+
+    def _streak(self, job: Job) -> Streak:
+        return self._streaks.get(job.key, Streak())
+
+    # ------------------------------------------------------------ waiting for any change
+
+    async def _change(self) -> None:
+        await self._changed.wait()
+
+    def _signal(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error in a task group's wrapping: what went wrong first, for people to read."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
