@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from runner.jobs import Body, Entry, Job, Limits
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load
 from runner.manifest.output import fill, output_template
+from runner.overview import Overview, overview
 from runner.provider import APIS, Api
-from runner.report import Overview, overview
 from runner.transport import check_base_url
 
 EMBEDDED = "embedded"
@@ -73,7 +75,9 @@ class Batch:
 
     def overview(self, admission: Admission) -> Overview:
         """The batch as it is shown to people."""
-        return overview(self.name, str(self.manifest.path), self.state_file, admission)
+        return overview(
+            program_name(), self.name, str(self.manifest.path), self.state_file, admission
+        )
 
     def view(self) -> tuple[Overview, tuple[int, int]]:
         """The batch as it stands, and what was spent, without touching or locking anything."""
@@ -179,6 +183,19 @@ def read_key(api: Api, key_file: Path | None, environment: Mapping[str, str] = o
             f"{source}: what is there can't be an API key (one line of printable ASCII)"
         )
     return key
+
+
+def program_name(argv0: str = sys.argv[0]) -> str:
+    """How the operator called this program, so that commands shown can be copied."""
+    called = Path(argv0)
+    if called.name == "__main__.py":
+        return "python -m runner"
+    found = shutil.which(called.name)
+    if found and Path(found).absolute() == called.absolute():
+        return called.name
+    with suppress(ValueError):
+        return str(called.absolute().relative_to(Path.cwd()))
+    return str(called)
 
 
 def bring_in_line(ledger: Ledger, admission: Admission, now: float) -> None:

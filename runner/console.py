@@ -9,9 +9,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from runner.jobs import Event, Job, Limits, Problem, Status
-from runner.policy import Tally
-from runner.report import change_json, printable, spending
+from runner.jobs import Event, Job, Limits, Problem, Status, Tally
+from runner.records import change_json
+from runner.words import printable, spending
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -45,6 +45,7 @@ _NO_MONEY = (
 )
 _NO_MODEL = ("model_not_found", "no available channel")
 _NO_TASK = "task_not_exist"
+_LONGEST_LINK = 16_384
 
 _SUCCEEDED = frozenset({"SUCCEEDED", "SUCCESS", "COMPLETED"})
 _FAILED = frozenset({"FAILED", "FAILURE"})
@@ -72,20 +73,19 @@ def read_submit(answer: Answer, now: float) -> Event:  # noqa: PLR0911 - one ret
     """What became of a paid submit. Whatever does not clearly say "not charged" is `Lost`."""
     payload = _payload(answer)
     problem = _problem(answer, payload)
-    text = f"{problem.code} {problem.message}".lower()
     match answer.status:
         case status if 200 <= status < 300:
             task_id = _new_task_id(payload)
             return Accepted(task_id, problem.request_id) if task_id else _without_id(problem)
-        case status if _is_account(status, text):
+        case status if _is_account(status, problem):
             return AccountRefused(problem)
         case 429:
             return Throttled(problem, retry_after(answer, now))
         case 500 if problem.code == "invalid_request":
             return Refused(problem)
-        case 503 if _mentions(text, _NO_MODEL):
+        case 503 if _mentions(f"{problem.code} {problem.message}", _NO_MODEL):
             return Unserved(problem)
-        case 408:
+        case 408 | 499:
             return Lost(problem)
         case status if 300 <= status < 500:
             return Refused(problem)
@@ -93,15 +93,21 @@ def read_submit(answer: Answer, now: float) -> Event:  # noqa: PLR0911 - one ret
             return Lost(problem)
 
 
-def _is_account(status: int, text: str) -> bool:
-    return status in {401, 402} or (status >= 400 and _mentions(text, _NO_MONEY))
+def _is_account(status: int, problem: Problem) -> bool:
+    """Whether the account is refused; a time-out or a 5xx can say so only by its code."""
+    if status in {408, 499} or status >= 500:
+        return _mentions(problem.code, _NO_MONEY)
+    words = f"{problem.code} {problem.message}"
+    return status in {401, 402} or (status >= 400 and _mentions(words, _NO_MONEY))
 
 
 def _new_task_id(payload: Any) -> str:
     """The id in `{"id"}` or, in the gateway's envelope, `{"data": {"task_id" | "id"}}`."""
     data = _get(payload, "data")
     values = [_get(part, name) for part in (payload, data) for name in ("id", "task_id")]
-    ids = (_text(value) for value in (*values, data))
+    if isinstance(payload, dict) and not _failure_envelope(payload):
+        values.append(data)
+    ids = (_text(value) for value in values)
     return next((id for id in ids if is_task_id(id)), "")
 
 
@@ -118,7 +124,6 @@ def read_task(answer: Answer, now: float) -> Event:
     """What the task details, or the feed, say of a task."""
     payload = _payload(answer)
     problem = _problem(answer, payload)
-    text = f"{problem.code} {problem.message}".lower()
     if isinstance(payload, dict) and _says_no_task(payload):
         return Invisible(
             Problem(_NO_TASK, "the provider does not know the task", problem.request_id)
@@ -126,7 +131,7 @@ def read_task(answer: Answer, now: float) -> Event:
     match answer.status:
         case status if 200 <= status < 300:
             return _read_state(payload, problem)
-        case status if _is_account(status, text):
+        case status if _is_account(status, problem):
             return AccountRefused(problem)
         case 403:
             return PollFailed(Problem("forbidden", problem.message, problem.request_id))
@@ -139,7 +144,7 @@ def read_task(answer: Answer, now: float) -> Event:
 def _says_no_task(payload: Mapping[str, Any]) -> bool:
     parts = (payload, _get(payload, "error"), _get(payload, "data"))
     return any(
-        str(_get(part, name)).lower() == _NO_TASK
+        _text(_get(part, name)).lower() == _NO_TASK
         for part in parts
         for name in ("code", "message", "status")
     )
@@ -151,12 +156,12 @@ def _read_state(payload: Any, problem: Problem) -> Event:
         for part in (_get(payload, "data"), payload, _get(_get(payload, "data"), "data"))
         if isinstance(part, dict)
     ]
-    word = next((str(part["status"]) for part in layers if _is_word(part.get("status"))), "")
+    word = next((part["status"] for part in layers if _is_word(part.get("status"))), "")
     if not word:
         if isinstance(payload, dict) and _failure_envelope(payload):
             return PollFailed(problem)
         return PollFailed(Problem("no_status", "an answer without a status", problem.request_id))
-    status = word.upper()
+    status = _clipped(word, 100).upper()
     if status in _SUCCEEDED:
         url = next(_videos(layers), "")
         if url:
@@ -172,7 +177,7 @@ def _is_word(value: Any) -> bool:
 
 
 def _failure_envelope(payload: Mapping[str, Any]) -> bool:
-    return str(payload.get("code", "success")).lower() not in {"success", "200", "0"}
+    return _text(payload.get("code", "success")).lower() not in {"success", "200", "0"}
 
 
 def _videos(layers: list[dict[str, Any]]) -> Iterator[str]:
@@ -187,7 +192,12 @@ def _videos(layers: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _link(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(("https://", "http://"))
+    return (
+        isinstance(value, str)
+        and value.startswith(("https://", "http://"))
+        and len(value) <= _LONGEST_LINK
+        and value.isprintable()
+    )
 
 
 def _failure(layers: list[dict[str, Any]], status: str, request_id: str) -> Problem:
@@ -199,7 +209,7 @@ def _failure(layers: list[dict[str, Any]], status: str, request_id: str) -> Prob
 
     code = first("failureCode", "failure_code") or status
     words = first("failure", "fail_reason") or f"the provider says {status} and no more"
-    return Problem(code, _clipped(words), request_id)
+    return Problem(_clipped(code, 100), _clipped(words), request_id)
 
 
 # ---------------------------------------------------------------- parts of any answer
@@ -219,7 +229,7 @@ def retry_after(answer: Answer, now: float) -> float | None:
 def _moment(http_date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(http_date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
@@ -250,12 +260,12 @@ def _problem(answer: Answer, payload: Any) -> Problem:
     )
     if not request_id and (found := _REQUEST_ID_IN_TEXT.search(message)):
         request_id = found[1]
-    return Problem(code, _clipped(message), _clipped(request_id, 100))
+    return Problem(_clipped(code, 100), _clipped(message), _clipped(request_id, 100))
 
 
 def _issue(issue: Any) -> str:
     path = _get(issue, "path")
-    place = ".".join(str(step) for step in path) if isinstance(path, list) else _text(path)
+    place = ".".join(_text(step) for step in path) if isinstance(path, list) else _text(path)
     return f"{place}: {_text(_get(issue, 'message'))}"
 
 
@@ -273,11 +283,12 @@ def _get(part: Any, name: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, (str, int, float)) else ""
+    """A text or a whole number as text; "" for anything else that JSON can hold."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _mentions(text: str, needles: tuple[str, ...]) -> bool:
-    return any(needle in text for needle in needles)
+    return any(needle in text.lower() for needle in needles)
 
 
 def _clipped(text: str, limit: int = 500) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import anyio.to_thread
 
 from runner import mp4
 from runner.jobs import Event, FetchFailed, LinkExpired, Problem, Saved
-from runner.transport import Download, Transport, TransportError, is_loopback
+from runner.transport import Download, Transport, TransportError
 
 _LARGEST = 4 << 30
 _REDIRECTS = 5
@@ -86,7 +87,7 @@ class Downloader:
                 raise _FailedError(LinkExpired(Problem("unsafe_url", reason)))
             async with self._transport.download(url) as download:
                 if download.status in {301, 302, 303, 307, 308}:
-                    url = urljoin(url, download.headers.get("location", ""))
+                    url = _moved(url, download.headers.get("location", ""))
                     continue
                 _check_status(download)
                 return await _stream(download, part)
@@ -94,7 +95,10 @@ class Downloader:
 
     def _unsafe(self, url: str) -> str:
         """Why an address from outside is not asked; plain HTTP and private hosts are for tests."""
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return "the provider gave something that is no address"
         if parts.scheme != "https" and not (parts.scheme == "http" and self._private_hosts):
             return f"the provider gave a {parts.scheme or 'nameless'} address instead of https"
         host = parts.hostname or ""
@@ -103,11 +107,25 @@ class Downloader:
         return ""
 
 
+def _moved(url: str, location: str) -> str:
+    """Where a redirect leads; a location that can't be read is left for the check to refuse."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
+
+
 def _is_private(host: str) -> bool:
+    """Whether a host is a name or number of this machine or its network, however it is spelt."""
+    host = host.rstrip(".")
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost") or is_loopback(f"//{host}")
+        pass
+    try:  # the short, decimal, octal and hexadecimal forms that the system's resolver knows
+        return not ipaddress.ip_address(socket.inet_aton(host)).is_global
+    except (OSError, UnicodeError):
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _check_status(download: Download) -> None:

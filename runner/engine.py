@@ -32,11 +32,12 @@ from runner.jobs import (
     Stop,
     Submit,
     SubmitStarted,
+    Tally,
     Throttled,
     Unserved,
 )
 from runner.ledger import Ledger
-from runner.policy import Streak, Tally
+from runner.policy import Streak
 
 POLLS_AT_ONCE = 32
 DOWNLOADS_AT_ONCE = 8

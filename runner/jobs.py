@@ -368,3 +368,16 @@ class Ending:
 
     stop: Stop
     problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What is under way and what was spent, over the whole state file.
+
+    `attempts` and `spent` include the submissions in doubt: those stay reserved.
+    """
+
+    at_provider: int = 0
+    waiting_downloads: int = 0
+    attempts: int = 0
+    spent: int = 0

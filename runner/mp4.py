@@ -12,7 +12,8 @@ def defect(file: BinaryIO) -> str:
     """What keeps the file from being a whole MP4, in words; "" when nothing does.
 
     The boxes must follow each other without a gap to the very end, start with `ftyp`, and hold
-    an index (`moov`) and media (`mdat`): so every strict prefix of a whole file has a defect.
+    an index (`moov`) and media (`mdat`): so every strict prefix of a film whose last box is its
+    only index or media has a defect, unless that box says no size (0: up to the end).
     """
     end = file.seek(0, os.SEEK_END)
     place = 0
@@ -40,7 +41,7 @@ def _box(file: BinaryIO, place: int, end: int) -> tuple[int, bytes]:
     size, kind = int.from_bytes(header[:4], "big"), header[4:8]
     if size == 1:
         size = int.from_bytes(header[8:16], "big") if len(header) == 16 else 0
-        return max(size, 0), kind
+        return size if size >= 16 else 0, kind
     if size == 0 and len(header) >= 8:
         size = end - place
     return size, kind

@@ -39,6 +39,7 @@ from runner.jobs import (
     StillRunning,
     Submit,
     SubmitStarted,
+    Tally,
     Throttled,
     Unserved,
     content_digest,
@@ -294,8 +295,8 @@ def is_noteworthy(before: Job, event: Event) -> bool:
 
 
 def backoff(failures: int, chance: float) -> float:
-    """Seconds to wait after that many failures in a row: min(30, 2^n) plus 0..1 of jitter."""
-    return min(BACKOFF_CAP, 2.0 ** min(failures, 10)) + chance
+    """Seconds to wait after that many failures in a row: 1, 2, 4 ... 30, plus 0..1 of jitter."""
+    return min(BACKOFF_CAP, 2.0 ** min(max(failures, 1) - 1, 10)) + chance
 
 
 def delay(event: Event, streak: Streak, limits: Limits, chance: float) -> float:
@@ -307,9 +308,8 @@ def delay(event: Event, streak: Streak, limits: Limits, chance: float) -> float:
         case PollFailed(retry_after=retry_after):
             return max(interval, backoff(streak.failures, chance), _asked(retry_after))
         case LinkExpired():
-            return (
-                interval if streak.fetches <= 1 else max(interval, backoff(streak.fetches, chance))
-            )
+            patience = backoff(streak.fetches - 1, chance) if streak.fetches > 1 else 0.0
+            return max(interval, patience)
         case FetchFailed(retry_after=retry_after):
             return max(backoff(streak.fetches, chance), _asked(retry_after))
         case _:
@@ -320,7 +320,7 @@ def pause(event: Event, refusals: int, chance: float) -> float:
     """Seconds for which nothing is submitted after that many refused submits in a row."""
     match event:
         case Throttled(retry_after=float(asked)):
-            return max(_asked(asked), backoff(refusals - 1, chance))
+            return max(_asked(asked), backoff(refusals, chance))
         case Throttled() | NotSent() | Unserved():
             return backoff(refusals, chance)
         case _:
@@ -332,19 +332,6 @@ def _asked(retry_after: float | None) -> float:
 
 
 # ---------------------------------------------------------------- admission to the provider
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What is under way and what was spent, over the whole state file.
-
-    `attempts` and `spent` include the submissions in doubt: those stay reserved.
-    """
-
-    at_provider: int = 0
-    waiting_downloads: int = 0
-    attempts: int = 0
-    spent: int = 0
 
 
 def within_budget(job: Job, tally: Tally, limits: Limits) -> bool:

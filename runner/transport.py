@@ -7,13 +7,16 @@ exact exception. No retry and no redirect is ever the library's own choice.
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from runner.dialects import Answer
@@ -22,6 +25,7 @@ from runner.errors import ConfigurationError
 _MEGABYTE = 1 << 20
 _PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
 _FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
+_WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
 _FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
 
 # Raised before the first byte of a request leaves.
@@ -111,13 +115,12 @@ class Transport:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body, ensure_ascii=False).encode()
         url = self._base_url + path
-        async with _translated(client, method, url, headers, content) as response:
-            received = bytearray()
-            async for piece in response.aiter_bytes():
-                received += piece
-                if len(received) > _MEGABYTE:
-                    raise BrokenError("an answer of more than a megabyte")
-            return Answer(response.status_code, _lowered(response.headers), bytes(received))
+        try:
+            with anyio.fail_after(_WHOLE):
+                async with _translated(client, method, url, headers, content) as response:
+                    return await _whole(response)
+        except TimeoutError:
+            raise BrokenError(f"no whole answer within {_WHOLE:g} seconds") from None
 
     @asynccontextmanager
     async def download(self, url: str) -> AsyncIterator[Download]:
@@ -147,22 +150,25 @@ class Transport:
 def is_loopback(url: str) -> bool:
     """Whether an address is on this machine, where plain HTTP shows the key to nobody."""
     host = urlsplit(url).hostname or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_base_url(url: str) -> str:
     """The base URL without its last slash. Raises `ConfigurationError` for an unsafe one."""
     try:
         parts = urlsplit(url)
-        valid = bool(parts.hostname) and parts.port != 0
+        valid = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"}
     except ValueError:
         valid = False
-    if not valid or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f"{url!r} is not a base URL; expected e.g. https://api.cometapi.com"
-        )
-    if parts.username or parts.password:
+    if "@" in url:
         raise ConfigurationError("the base URL may not hold a user or a password")
+    if not valid or not set(url).isdisjoint("?# ") or not url.isprintable():
+        raise ConfigurationError(
+            f"{url.partition('?')[0]!r} is not a base URL; expected e.g. https://api.cometapi.com"
+        )
     if parts.scheme == "http" and not is_loopback(url):
         raise ConfigurationError(f"{url}: plain http would send the key in the clear; use https")
     return url.rstrip("/")
@@ -180,16 +186,33 @@ async def _translated(
         async with client.stream(method, url, headers=headers, content=content) as response:
             yield response
     except _NEVER_SENT as error:
-        raise NotSentError(_words(error)) from None
-    except (httpx.HTTPError, httpx.StreamError) as error:
-        raise BrokenError(_words(error)) from None
+        raise NotSentError(_words(error, headers)) from None
+    except (httpx.HTTPError, httpx.StreamError, ssl.SSLError) as error:
+        raise BrokenError(_words(error, headers)) from None
 
 
-def _words(error: Exception) -> str:
-    """The kind of error and its reason; never a URL, which could carry a signature."""
+async def _whole(response: httpx.Response) -> Answer:
+    received = bytearray()
+    async for piece in response.aiter_bytes():
+        received += piece
+        if len(received) > _MEGABYTE:
+            raise BrokenError("an answer of more than a megabyte")
+    return Answer(response.status_code, _lowered(response.headers), bytes(received))
+
+
+def _words(error: Exception, headers: Mapping[str, str]) -> str:
+    """The kind of error and its reason, unless that quotes a key or a URL with its signature.
+
+    A `LocalProtocolError` quotes the header that could not be sent, others what came instead of
+    an answer.
+    """
     reason = str(error)
     kind = type(error).__name__
-    return kind if not reason or "://" in reason else f"{kind}: {reason}"
+    key = headers.get("Authorization", "").rpartition(" ")[2]
+    quoting = "://" in reason or (key and key in reason)
+    if not reason or quoting or isinstance(error, httpx.LocalProtocolError):
+        return kind
+    return f"{kind}: {reason[:200]}"
 
 
 def _lowered(headers: httpx.Headers) -> dict[str, str]:

@@ -11,7 +11,7 @@ import click
 
 from runner.batch import Options
 from runner.errors import ConfigurationError
-from runner.manifest.values import Invalid, seconds
+from runner.manifest.values import InvalidError, seconds
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,7 +29,7 @@ class Duration(click.ParamType[float]):
             return value
         try:
             return seconds(value)
-        except Invalid as error:
+        except InvalidError as error:
             self.fail(f"{error.message} ({error.hint})", param, ctx)
 
 

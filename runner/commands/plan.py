@@ -10,7 +10,8 @@ import click
 from runner.batch import prepare
 from runner.commands import options
 from runner.errors import ExitCode
-from runner.report import plan_json, plan_text
+from runner.records import plan_json
+from runner.report import plan_text
 
 
 @click.command()

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, prepare
+from runner.batch import Batch, prepare, program_name
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
 from runner.jobs import Abandoned, ConfirmedUnpaid, Event, FoundRemote, Job, Status
 from runner.ledger import Ledger
-from runner.report import money, plural, printable
+from runner.words import money, plural, printable
 
 
 @click.command()
@@ -68,7 +68,9 @@ def resolve(
         for job in jobs:
             commit(ledger, job, event, now)
         ledger.end_run("done", ExitCode.DONE, now)
-    click.echo(f"{plural(len(jobs), 'job')} settled; next: runner run {batch.manifest.path}")
+    click.echo(
+        f"{plural(len(jobs), 'job')} settled; next: {program_name()} run {batch.manifest.path}"
+    )
     return ExitCode.DONE
 
 
@@ -103,7 +105,7 @@ def _show(batch: Batch, ids: tuple[str, ...]) -> ExitCode:
         return ExitCode.DONE
     words = [f"{plural(len(jobs), 'job')} may have been charged. In the provider's usage log:"]
     words += [_evidence(job, moments) for job in jobs]
-    command = f"runner resolve {batch.manifest.path}"
+    command = f"{program_name()} resolve {batch.manifest.path}"
     words += [
         "Found there, with a task id?    " + f"{command} ID --task-id TASK",
         "Not there, so never charged?    " + f"{command} ID --not-charged",

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
-from runner.batch import prepare
+from runner.batch import prepare, program_name
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
 from runner.jobs import Job, RetryOrdered
-from runner.report import Action, money, plural, status_text
+from runner.overview import Action
+from runner.report import status_text
+from runner.words import money, plural
 
 
 @click.command()
@@ -51,7 +53,9 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
         for job in jobs:
             commit(ledger, job, RetryOrdered(), time.time())
         ledger.end_run("done", ExitCode.DONE, time.time())
-    click.echo(f"{plural(len(jobs), 'job')} put back; next: runner run {batch.manifest.path}")
+    click.echo(
+        f"{plural(len(jobs), 'job')} put back; next: {program_name()} run {batch.manifest.path}"
+    )
     return ExitCode.DONE
 
 

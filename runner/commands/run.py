@@ -20,11 +20,11 @@ from runner.console import Console, JsonLines, Live, Plain, Silent
 from runner.download import Downloader
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import Ending, Stop
+from runner.jobs import Ending, Stop, Tally
 from runner.ledger import Ledger
-from runner.policy import Tally
+from runner.overview import exit_code
 from runner.provider import Provider
-from runner.report import exit_code, summary_text
+from runner.report import summary_text
 from runner.transport import Transport, is_loopback
 
 

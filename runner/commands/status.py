@@ -11,7 +11,9 @@ from runner.batch import prepare
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.jobs import Status
-from runner.report import Line, exit_code, status_json, status_text
+from runner.overview import Line, exit_code
+from runner.records import status_json
+from runner.report import status_text
 
 SHOWN = 50
 

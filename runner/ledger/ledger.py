@@ -108,9 +108,9 @@ class Ledger:
             ledger = cls(path, sqlite3.connect(path, isolation_level=None, timeout=30))
             try:
                 db = ledger._db
+                ledger._refuse_foreign()
                 db.enable_wal()
                 db.conn.execute("PRAGMA synchronous=FULL")
-                ledger._refuse_newer()
                 migrations.apply(db)
             except BaseException:
                 ledger.close()
@@ -120,14 +120,14 @@ class Ledger:
     @classmethod
     def read(cls, path: Path) -> Ledger | None:
         """Open for reading only, or None where there is no state file. Takes no lock."""
-        if not path.exists():
-            return None
         with _explained(path):
+            if not path.exists():
+                return None
             uri = f"{path.absolute().as_uri()}?mode=ro"
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
             ledger = cls(path, connection)
             try:
-                ledger._refuse_newer()
+                ledger._refuse_foreign()
                 if migrations.pending(ledger._db):
                     if ledger._db.table("jobs").exists():
                         raise StateError(f"{path}: of an older version: `runner run` upgrades it")
@@ -138,11 +138,14 @@ class Ledger:
                 raise
             return ledger
 
-    def _refuse_newer(self) -> None:
-        ours = {migration.name for migration in migrations.pending(self._db)}
-        ours |= {migration.name for migration in migrations.applied(self._db)}
+    def _refuse_foreign(self) -> None:
+        """Leave alone what another program, or a newer version of this one, has made."""
+        applied = {migration.name for migration in migrations.applied(self._db)}
+        tables = set(self._db.table_names()) - {migrations.migrations_table}
+        if tables and not applied:
+            raise StateError(f"{self.path}: a database of another program, not a state file")
         known = {migration.name for migration in migrations._migrations}
-        if unknown := sorted(ours - known):
+        if unknown := sorted(applied - known):
             raise StateError(
                 f"{self.path}: written by a newer version of runner "
                 f"({', '.join(unknown)}): upgrade runner, nothing was changed"
@@ -187,7 +190,7 @@ class Ledger:
         query = f"{_SELECT} WHERE status = ? AND position >= 0 ORDER BY position LIMIT 1"
         with _explained(self.path):
             row = self._db.execute(query, [Status.PLANNED]).fetchone()
-        return _job(row) if row else None
+            return _job(row) if row else None
 
     def spent(self) -> tuple[int, int]:
         """Paid submissions ever (those in doubt included), and their cost in millionths."""
@@ -211,8 +214,8 @@ class Ledger:
     ) -> None:
         """Bring the planned part of the file in line with a manifest, in one transaction.
 
-        `order` maps job ids to their place in the manifest. A removed job that was never
-        attempted leaves no trace; any other keeps its record.
+        `order` maps job ids to their place in the manifest. A removed job to which nothing ever
+        happened leaves no trace; any other keeps its record.
         """
         gone = {job.key for job in removed}
         with self._transaction():
@@ -259,10 +262,10 @@ class Ledger:
         where, arguments = (" WHERE job = ?", [job.key]) if job else ("", [])
         with _explained(self.path):
             rows = self._db.execute(f"{query}{where} ORDER BY seq", arguments).fetchall()
-        return [
-            PastEvent(key, at, event, Status(before), Status(after), json.loads(detail))
-            for key, at, event, before, after, detail in rows
-        ]
+            return [
+                PastEvent(key, at, event, Status(before), Status(after), json.loads(detail))
+                for key, at, event, before, after, detail in rows
+            ]
 
     def begin_run(self, command: str, version: str, manifest: str, at: float) -> None:
         """Note that a command began to work on this file; its events carry the run's number."""
@@ -297,13 +300,15 @@ class Ledger:
 
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
-    """SQLite's and the system's errors as ones for people."""
+    """SQLite's and the system's errors, and rows that no one can read, as ones for people."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         raise StateError(f"{path}: the state file can't be used: {error}") from error
     except OSError as error:
         raise StateError(f"{path}: the state file can't be used: {error.strerror}") from error
+    except (ValueError, OverflowError) as error:
+        raise StateError(f"{path}: the state file can't hold or give a value: {error}") from error
 
 
 def _planned(entry: Entry) -> Job:

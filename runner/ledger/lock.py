@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -36,8 +37,10 @@ class StateLock:
             raise LockedError(message) from None
         self._fd = fd
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: the lock holds without its holder's name, too
+            os.ftruncate(fd, 0)
+            holder = f"process {os.getpid()} on {socket.gethostname()} since {now}\n"
+            os.pwrite(fd, holder.encode(), 0)
 
     def release(self) -> None:
         """Let the next process in. Safe to call twice."""

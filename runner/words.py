@@ -1,0 +1,46 @@
+"""Amounts, counts and names as people read them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os.path import commonpath
+from pathlib import Path
+
+from runner.jobs import Limits
+
+
+def spending(spent: tuple[int, int], limits: Limits) -> str:
+    """Paid tasks and their cost, each with its budget where there is one."""
+    tasks, cost = spent
+    words = plural(tasks, "task")
+    if limits.budget_tasks is not None:
+        words = f"{tasks} of {plural(limits.budget_tasks, 'task')}"
+    if limits.budget_cost is not None:
+        return f"{words}, {money(cost)} of {money(limits.budget_cost)}"
+    return f"{words}, {money(cost)}" if cost else words
+
+
+def money(millionths: int) -> str:
+    """An amount as people write it: at least two decimals, no more than needed."""
+    whole, part = divmod(abs(millionths), 1_000_000)
+    digits = f"{part:06d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if millionths < 0 else ''}{whole}.{digits}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """A number with its noun."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def where(outputs: Sequence[str]) -> str:
+    """The folder that holds all these files."""
+    parents = [str(Path(output).parent) for output in outputs]
+    try:
+        return commonpath(parents)
+    except ValueError:
+        return "several folders"
+
+
+def printable(text: str) -> str:
+    """One line that can't steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -1,0 +1,132 @@
+"""The architecture, checked: imports run one way, and some things have one door."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import runner
+
+ROOT = Path(runner.__file__).parent
+
+# Room -> the rooms it may import. Rooms on one floor never import each other.
+FLOORS: dict[str, set[str]] = {
+    "errors": set(),
+    "jobs": set(),
+    "mp4": set(),
+    "models": {"jobs"},
+    "sandbox": set(),
+    "policy": {"jobs"},
+    "admission": {"jobs"},
+    "words": {"jobs"},
+    "dialects": {"jobs"},
+    "manifest": {"jobs", "errors", "models"},
+    "ledger": {"jobs", "errors"},
+    "transport": {"dialects", "errors"},
+    "download": {"jobs", "mp4", "transport"},
+    "provider": {"jobs", "dialects", "download", "transport"},
+    "engine": {"jobs", "policy", "ledger"},
+    "overview": {"jobs", "errors", "admission"},
+    "records": {"jobs", "admission", "overview", "words"},
+    "report": {"jobs", "admission", "overview", "words"},
+    "console": {"jobs", "records", "words"},
+}
+TOP = {"batch", "commands", "cli", "__main__", "__init__"}
+
+
+def room_of(path: Path) -> str:
+    """The room a module belongs to: its folder or file right below the package."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, wherever in the file it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """The rooms of this package that a file imports."""
+    parts = (name.split(".") for name in imports(path) if name.startswith("runner."))
+    return {part[1] for part in parts}
+
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path: Path) -> None:
+    """Each room imports only from the floors below it."""
+    room = room_of(path)
+    assert room in FLOORS or room in TOP, f"{room} has no floor yet"
+    if room in FLOORS:
+        allowed = FLOORS[room] | {room, "__version__"}
+        assert rooms_imported(path) <= allowed
+
+
+def test_the_floors_have_no_cycle() -> None:
+    """Rooms can be put in an order in which each imports only earlier ones."""
+    left = dict(FLOORS)
+    while left:
+        ground = {room for room, below in left.items() if not below & left.keys()}
+        assert ground, f"a cycle among {sorted(left)}"
+        for room in ground:
+            del left[room]
+
+
+def test_nothing_below_imports_the_top() -> None:
+    """Only the command line sees everything."""
+    for path in MODULES:
+        if room_of(path) in FLOORS:
+            assert not rooms_imported(path) & {"commands", "cli"}, path
+
+
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("httpx", {"transport", "sandbox"}),
+        ("sqlite_utils", {"ledger"}),
+        ("sqlite3", {"ledger"}),
+        ("yaml", {"manifest"}),
+        ("rich", {"console"}),
+        ("av", {"sandbox"}),
+        ("PIL", {"sandbox"}),
+    ],
+)
+def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
+    """A library is imported in its own room only, so that it can be exchanged there."""
+    users = {
+        room_of(path)
+        for path in MODULES
+        if any(name.split(".")[0] == library for name in imports(path))
+    }
+    assert users == rooms
+
+
+def test_decisions_have_no_clock_and_no_dice() -> None:
+    """Pure rooms import neither time nor randomness nor IO."""
+    impure = {"time", "random", "os", "anyio", "socket", "threading"}
+    for room in ("policy", "admission", "overview", "report"):
+        used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
+        assert not used & impure, room
+
+
+def test_the_ledger_never_awaits() -> None:
+    """A coroutine in the state file's room could await inside a transaction."""
+    for path in (ROOT / "ledger").glob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text()))
+        assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in nodes)
+
+
+def test_nothing_is_awaited_between_answer_and_commit() -> None:
+    """The engine's storing functions are plain functions."""
+    tree = ast.parse((ROOT / "engine.py").read_text())
+    plain = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert {"_take", "_store", "commit"} <= plain

@@ -1,0 +1,297 @@
+"""The decisions: which event may follow which status, what it amounts to, and when."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner import policy
+from runner.jobs import (
+    Abandoned,
+    Accepted,
+    AccountRefused,
+    ConfirmedUnpaid,
+    Edited,
+    Event,
+    Fetch,
+    FetchFailed,
+    FoundRemote,
+    GaveUp,
+    Invisible,
+    Job,
+    Limits,
+    LinkExpired,
+    Lost,
+    NotSent,
+    Poll,
+    PollFailed,
+    Problem,
+    Refused,
+    Renamed,
+    Rendered,
+    RenderFailed,
+    RetryOrdered,
+    RiskAccepted,
+    Saved,
+    Status,
+    StillRunning,
+    Submit,
+    SubmitStarted,
+    Tally,
+    Throttled,
+    Unserved,
+)
+from runner.policy import Streak
+
+PROBLEM = Problem("code", "words", "request-1")
+BODY = {"promptImage": "https://a.example/x.jpg", "model": "gen3a_turbo"}
+
+ONE_OF_EACH: list[Event] = [
+    SubmitStarted(BODY, 5),
+    Edited("new", "", BODY, 7),
+    Renamed("new", ""),
+    Accepted("task-1"),
+    NotSent(PROBLEM),
+    Throttled(PROBLEM),
+    Unserved(PROBLEM),
+    Refused(PROBLEM),
+    AccountRefused(PROBLEM),
+    Lost(PROBLEM),
+    StillRunning("RUNNING"),
+    Invisible(PROBLEM),
+    PollFailed(PROBLEM),
+    Rendered("https://films.example/x.mp4"),
+    RenderFailed(PROBLEM),
+    GaveUp(PROBLEM),
+    Saved("out/x.mp4", "ab", 3),
+    FetchFailed(PROBLEM),
+    LinkExpired(PROBLEM),
+    FoundRemote("task-2", 4.0),
+    ConfirmedUnpaid(),
+    RiskAccepted(),
+    Abandoned(),
+    RetryOrdered(),
+]
+
+# Written out by hand from the design, not derived from the table under test.
+LEGAL = {
+    Status.PLANNED: "SubmitStarted>submitting Refused>failed Edited>planned Renamed>planned",
+    Status.SUBMITTING: "Accepted>running NotSent>planned Throttled>planned Unserved>planned "
+    "AccountRefused>planned Refused>failed Lost>uncertain Renamed>submitting",
+    Status.RUNNING: "StillRunning>running Invisible>running PollFailed>running "
+    "AccountRefused>running Rendered>rendered RenderFailed>failed GaveUp>uncertain "
+    "Renamed>running",
+    Status.RENDERED: "Saved>done FetchFailed>rendered LinkExpired>running Renamed>rendered",
+    Status.DONE: "Renamed>done",
+    Status.FAILED: "RetryOrdered>planned Edited>planned Renamed>failed",
+    Status.UNCERTAIN: "FoundRemote>running ConfirmedUnpaid>planned RiskAccepted>planned "
+    "Abandoned>failed Renamed>uncertain",
+}
+
+
+def job(status: Status = Status.PLANNED, **changes: object) -> Job:
+    """A job in some status, paid for once if its status says so."""
+    paid = status not in {Status.PLANNED, Status.FAILED}
+    values: dict[str, object] = {
+        "status": status,
+        "attempts": int(paid),
+        "spent": 5 * paid,
+        "cost": 5,
+        "task_id": "task-1" if status in {Status.RUNNING, Status.RENDERED} else "",
+        **changes,
+    }
+    return Job(1, "lamp", "", "digest", BODY, **values)  # type: ignore[arg-type]
+
+
+def test_one_of_each_event_is_tried() -> None:
+    """No event is forgotten in this file."""
+    assert {type(event) for event in ONE_OF_EACH} == set(get_args(Event))
+
+
+@pytest.mark.parametrize(
+    ("status", "event"),
+    list(product(Status, ONE_OF_EACH)),
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_every_pair_of_status_and_event(status: Status, event: Event) -> None:
+    """Each pair leads where the design says, or raises and changes nothing."""
+    legal = dict(pair.split(">") for pair in LEGAL[status].split())
+    before = job(status)
+    name = type(event).__name__
+    if name in legal:
+        assert policy.apply(before, event, 9.0).status == legal[name]
+    else:
+        with pytest.raises(policy.IllegalTransitionError):
+            policy.apply(before, event, 9.0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        NotSent(PROBLEM),
+        Throttled(PROBLEM),
+        Unserved(PROBLEM),
+        Refused(PROBLEM),
+        AccountRefused(PROBLEM),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_what_was_not_charged_is_not_counted(event: Event) -> None:
+    """A submit that the provider did not charge gives its attempt and cost back."""
+    started = policy.apply(job(), SubmitStarted(BODY, 5), 1.0)
+    assert (started.attempts, started.spent) == (1, 5)
+    ended = policy.apply(started, event, 2.0)
+    assert (ended.attempts, ended.spent) == (0, 0)
+
+
+@pytest.mark.parametrize("event", [Lost(PROBLEM), Accepted("task-1")])
+def test_what_may_have_been_charged_stays_counted(event: Event) -> None:
+    """Accepted or in doubt, the attempt and its cost are reserved."""
+    started = policy.apply(job(), SubmitStarted(BODY, 5), 1.0)
+    ended = policy.apply(started, event, 2.0)
+    assert (ended.attempts, ended.spent) == (1, 5)
+
+
+def test_a_persons_word_releases_the_reservation() -> None:
+    """Confirmed as unpaid, an uncertain job costs nothing; given up, it counts as paid."""
+    doubtful = job(Status.UNCERTAIN)
+    assert policy.apply(doubtful, ConfirmedUnpaid(), 2.0).attempts == 0
+    assert policy.apply(doubtful, Abandoned(), 2.0).attempts == 1
+    assert policy.apply(doubtful, RiskAccepted(), 2.0).attempts == 1
+
+
+def test_what_comes_next() -> None:
+    """Each status has one next step, and the statuses for people have none."""
+    steps = {status: policy.next_step(job(status), Streak()) for status in Status}
+    assert isinstance(steps[Status.PLANNED], Submit)
+    assert isinstance(steps[Status.RUNNING], Poll)
+    assert isinstance(steps[Status.RENDERED], Fetch)
+    for status in (Status.SUBMITTING, Status.DONE, Status.FAILED, Status.UNCERTAIN):
+        assert steps[status] is None
+
+
+LIMITS = Limits(visibility_grace=600, task_timeout=7200)
+
+
+def running(since: float = 1000.0) -> Job:
+    """A job that has been running since then."""
+    return job(Status.RUNNING, since=since)
+
+
+@pytest.mark.parametrize(
+    ("now", "seen", "gives_up"),
+    [(1599, 0, False), (1600, 0, True), (1600, 1500, False), (2100, 1500, True)],
+)
+def test_an_unknown_id_is_waited_for(now: float, seen: float, gives_up: bool) -> None:
+    """The grace counts from when the id was given, or last known to the provider."""
+    event = policy.judge(running(), Invisible(PROBLEM), Streak(seen=seen), LIMITS, now)
+    assert isinstance(event, GaveUp) is gives_up
+
+
+@pytest.mark.parametrize(("now", "gives_up"), [(8199, False), (8200, True)])
+def test_a_slow_task_is_given_up_on_a_fresh_answer_only(now: float, gives_up: bool) -> None:
+    """After the time-out a task that still runs is a person's; a failed poll says nothing."""
+    answer = policy.judge(running(), StillRunning("RUNNING"), Streak(), LIMITS, now)
+    assert isinstance(answer, GaveUp) is gives_up
+    no_answer = policy.judge(running(), PollFailed(PROBLEM), Streak(), LIMITS, now)
+    assert isinstance(no_answer, PollFailed)
+
+
+def test_a_clock_set_back_gives_nothing_up() -> None:
+    """A time before the submit is no reason to lose patience."""
+    for event in (StillRunning("RUNNING"), Invisible(PROBLEM)):
+        assert policy.judge(running(), event, Streak(), LIMITS, 0.0) is event
+
+
+def test_patience_has_numbers() -> None:
+    """An unserved model, a forbidden poll and a missing video end after a few tries."""
+    unserved = Unserved(PROBLEM)
+    submitting = job(Status.SUBMITTING)
+    assert policy.judge(submitting, unserved, Streak(unserved=1), LIMITS, 0) is unserved
+    assert isinstance(policy.judge(submitting, unserved, Streak(unserved=2), LIMITS, 0), Refused)
+    forbidden = PollFailed(Problem("forbidden", ""))
+    assert policy.judge(running(), forbidden, Streak(failures=1), LIMITS, 0) is forbidden
+    judged = policy.judge(running(), forbidden, Streak(failures=2), LIMITS, 0)
+    assert isinstance(judged, AccountRefused)
+    empty = PollFailed(Problem("no_video", ""))
+    assert policy.judge(running(), empty, Streak(failures=8), LIMITS, 0) is empty
+    assert isinstance(policy.judge(running(), empty, Streak(failures=9), LIMITS, 0), GaveUp)
+
+
+def test_a_failing_source_is_left_for_the_other() -> None:
+    """After a poll without a usable answer the other source is asked."""
+    streak = policy.remember(Streak(), PollFailed(PROBLEM), 0)
+    assert streak.feed
+    assert policy.remember(streak, StillRunning("RUNNING"), 0).feed
+    assert not policy.remember(streak, PollFailed(PROBLEM), 0).feed
+
+
+def test_evidence_frees_an_uncertain_job() -> None:
+    """A finished task, or one still in time, is found; a slow or unknown one stays uncertain."""
+    doubtful = job(Status.UNCERTAIN, task_id="task-1", since=1000.0)
+    for answer in (Rendered("https://x"), RenderFailed(PROBLEM)):
+        found = policy.evidence(doubtful, answer, LIMITS, 99_999)
+        assert found == FoundRemote("task-1", 1000.0)
+    assert policy.evidence(doubtful, StillRunning("RUNNING"), LIMITS, 8199)
+    assert policy.evidence(doubtful, StillRunning("RUNNING"), LIMITS, 8200) is None
+    assert policy.evidence(doubtful, Invisible(PROBLEM), LIMITS, 1001) is None
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_backoff_grows_to_its_cap(failures: int, chance: float) -> None:
+    """Waits never shrink with more failures, and end at 30 seconds plus jitter."""
+    wait = policy.backoff(failures, chance)
+    assert 0 < wait <= policy.BACKOFF_CAP + 1
+    assert policy.backoff(failures + 1, chance) >= wait
+
+
+@given(
+    st.floats(0, 3600), st.floats(0, 1), st.integers(0, 50), st.one_of(st.none(), st.floats(0, 1e9))
+)
+def test_polls_keep_their_distance(
+    interval: float, chance: float, failures: int, asked: float | None
+) -> None:
+    """Whatever happened, the next poll is at least the interval, and what was asked, away."""
+    limits = Limits(poll_interval=interval)
+    streak = Streak(failures=failures, fetches=failures)
+    events: list[Event] = [Accepted("t"), StillRunning(""), Invisible(PROBLEM)]
+    events += [PollFailed(PROBLEM, asked), LinkExpired(PROBLEM)]
+    for event in events:
+        assert policy.delay(event, streak, limits, chance) >= interval
+    wait = policy.delay(PollFailed(PROBLEM, asked), streak, limits, chance)
+    assert wait >= min(asked or 0, policy.RETRY_AFTER_CAP)
+
+
+@given(st.integers(1, 50), st.floats(0, 1), st.floats(0, 3600))
+def test_a_refused_submit_pauses_all(refusals: int, chance: float, asked: float) -> None:
+    """Refusals slow down all submitting, at least for as long as the provider asked."""
+    assert policy.pause(NotSent(PROBLEM), refusals, chance) >= 1
+    assert policy.pause(Throttled(PROBLEM, asked), refusals, chance) >= asked
+    assert policy.pause(Accepted("t"), refusals, chance) == 0
+
+
+@given(st.integers(0, 100), st.integers(0, 10**9), st.integers(0, 100), st.integers(0, 10**9))
+def test_the_budget_is_never_passed(attempts: int, spent: int, tasks: int, cost: int) -> None:
+    """What is within the budget stays within it after one more."""
+    limits = Limits(budget_tasks=tasks, budget_cost=cost)
+    if policy.within_budget(job(), Tally(attempts=attempts, spent=spent), limits):
+        assert attempts + 1 <= tasks
+        assert spent + 5 <= cost
+
+
+@pytest.mark.parametrize(
+    ("event", "noteworthy"),
+    [
+        (StillRunning("RUNNING"), False),
+        (StillRunning("QUEUED"), True),
+        (PollFailed(PROBLEM), True),
+        (Rendered("https://x"), True),
+    ],
+)
+def test_polls_without_news_are_not_stored(event: Event, noteworthy: bool) -> None:
+    """The state file holds what changed, not how often it was asked."""
+    assert policy.is_noteworthy(job(Status.RUNNING, remote_status="RUNNING"), event) is noteworthy
