@@ -1,0 +1,297 @@
+"""Tables of jobs: .csv, .tsv and .jsonl files, read as a stream, one row one job."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.errors import Finding
+from runner.manifest.entries import Row
+from runner.manifest.fields import JOB
+from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.suggest import nearest, plain
+from runner.manifest.tree import Text
+from runner.manifest.values import shown
+
+MAX_LINE = 1 << 20
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+_FIRST_RECORDS = 100
+_MAX_COLUMNS = 1_000
+_MAX_LISTED = 12
+_BOM = b"\xef\xbb\xbf"
+
+
+def rows(
+    path: Path, columns: Mapping[str, Text] | None, image_needed: bool, findings: Findings
+) -> Iterator[Row]:
+    """The rows of a catalog, with the cells of the wanted fields that are not empty.
+
+    `columns` maps field -> column, None for columns named like the fields. `image_needed` says
+    that no default stands in for a missing image. Whatever is wrong goes to the findings, whose
+    columns count the cells of a row. Blank rows are skipped.
+    """
+    reader = _Reader(str(path), columns, image_needed, findings)
+    suffix = path.suffix.lower()
+    try:
+        if suffix not in SUFFIXES:
+            hint = f"it must end in {', '.join(SUFFIXES)}"
+            raise _unusable(str(path), 0, f"{shown(path.name)} is not a kind of table", hint)
+        read = reader.json_rows if suffix == ".jsonl" else reader.table_rows
+        yield from read(lines(path))
+    except UnusableError as problem:
+        findings.mistake(problem.finding)
+
+
+def _unusable(file: str, line: int, message: str, hint: str = "", field: str = "") -> UnusableError:
+    return UnusableError(Finding(file, line, 0, field, message, hint))
+
+
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text file, each with its line break. Raises UnusableError."""
+    file = str(path)
+    number = 0
+    try:
+        if path.exists() and not path.is_file():
+            raise _unusable(file, 0, "is not a file")
+        with path.open("rb") as stream:
+            while line := stream.readline(MAX_LINE + 1):
+                number += 1
+                if number == 1:
+                    line = line.removeprefix(_BOM)
+                if len(line) > MAX_LINE:
+                    raise _unusable(file, number, f"a line of more than {MAX_LINE:,} bytes")
+                if b"\0" in line:
+                    hint = "save the table as UTF-8 text"
+                    raise _unusable(file, number, "a NUL byte: this is not UTF-8 text", hint)
+                yield line.decode()
+    except FileNotFoundError:
+        hint = _neighbour(path)
+        raise _unusable(file, 0, "there is no such file", hint) from None
+    except OSError as error:
+        raise _unusable(file, 0, f"can't be read: {error.strerror or error}") from None
+    except ValueError:
+        hint = "save the table as UTF-8"
+        raise _unusable(file, number, "is not UTF-8 text", hint) from None
+
+
+def _neighbour(path: Path) -> str:
+    try:
+        near = nearest(path.name, (each.name for each in path.parent.iterdir()))
+    except OSError:
+        return ""
+    return f"did you mean {shown(near)}?" if near else ""
+
+
+class _Reader:
+    """Reads one catalog; knows what is wanted of it and where its mistakes go."""
+
+    def __init__(
+        self,
+        file: str,
+        columns: Mapping[str, Text] | None,
+        image_needed: bool,
+        findings: Findings,
+    ) -> None:
+        self._file = file
+        self._mapped = columns is not None
+        self._wanted = wanted_columns(columns)
+        self._image_needed = image_needed
+        self._findings = findings
+        self._header_line = 1
+
+    def table_rows(self, source: Iterator[str]) -> Iterator[Row]:
+        """The rows of a .csv or .tsv, whose first line names the columns."""
+        all_records = records(self._file, source)
+        _, header = next(all_records, (1, []))
+        names = [name.strip() for name in header]
+        if not any(names):
+            raise _unusable(self._file, 0, "is empty", "the first line must name the columns")
+        self._check_columns(names)
+        at = {field: names.index(name) for field, name in self._wanted.items() if name in names}
+        columns = {field: index + 1 for field, index in at.items()}
+        for number, record in all_records:
+            if len(record) == len(names):
+                cells = {
+                    field: Text(text, number, index + 1)
+                    for field, index in at.items()
+                    if (text := record[index].strip())
+                }
+                if cells or any(record):
+                    yield Row(self._file, number, cells, columns=columns)
+            elif any(record):
+                message = f"{len(record)} cells; the header has {len(names)}"
+                hint = "put quotes around a cell with a delimiter in it"
+                self._mistake(number, 0, message, hint if len(record) > len(names) else "")
+
+    def json_rows(self, source: Iterator[str]) -> Iterator[Row]:
+        """The rows of a .jsonl, each an object of columns; numbers keep the text they have."""
+        self._header_line = 0
+        all_records = self._json_records(source)
+        first = list(itertools.islice(all_records, _FIRST_RECORDS))
+        seen = dict.fromkeys(name for _, record in first for name in record)
+        if first:
+            self._require_image(list(seen))
+        for number, record in itertools.chain(first, all_records):
+            if len(seen) < _MAX_COLUMNS:
+                seen.update(dict.fromkeys(record))
+            cells = self._json_cells(number, record)
+            if cells is not None:
+                yield Row(self._file, number, cells)
+        if seen:
+            self._check_columns(list(seen))
+
+    def _json_records(self, source: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, line in enumerate(source, 1):
+            if not line.strip():
+                continue
+            column = 0
+            try:
+                record = json.loads(line, **_AS_TEXT)
+            except RecursionError:
+                problem = "nested too deeply"
+            except json.JSONDecodeError as error:
+                problem, column = error.msg, error.colno
+            except ValueError as error:
+                problem = str(error)
+            else:
+                if isinstance(record, dict):
+                    yield number, record
+                    continue
+                problem = "the line is not an object"
+            self._mistake(number, column, f"not valid JSON: {problem}")
+
+    def _json_cells(self, number: int, record: dict[str, Any]) -> dict[str, Text] | None:
+        cells: dict[str, Text] = {}
+        for field, name in self._wanted.items():
+            text = _json_text(record.get(name))
+            if text is None:
+                message = f"{shown(name)} is not a single value"
+                self._mistake(number, 0, message, field=field)
+                return None
+            if text:
+                cells[field] = Text(text, number, 0)
+        return cells
+
+    def _check_columns(self, names: list[str]) -> None:
+        """Hold the columns there are against the columns that are wanted."""
+        for index, name in enumerate(names):
+            if name and name in names[:index]:
+                self._mistake(
+                    self._header_line, index + 1, f"the column {shown(name)} is there twice"
+                )
+            field = field_of(name, aliases=False)
+            if field and name not in self._wanted.values() and self._wanted.get(field) not in names:
+                hint = f"to use it, add `{field}: {name[:40]}` to `columns`"
+                message = f"the column {shown(name)} is not used"
+                self._findings.warning(
+                    Finding(self._file, self._header_line, index + 1, field, message, hint)
+                )
+        if self._mapped:
+            for field, name in self._wanted.items():
+                if name not in names and field != "image":
+                    self._mistake(
+                        self._header_line, 0, *self._missing(field, name, names), field=field
+                    )
+        self._require_image(names)
+
+    def _require_image(self, names: list[str]) -> None:
+        """Stop at once when no row can have an image, instead of saying so for each."""
+        name = self._wanted.get("image", "image")
+        if name not in names and (self._image_needed or (self._mapped and "image" in self._wanted)):
+            message, hint = self._missing("image", name, names)
+            raise _unusable(self._file, self._header_line, message, hint, field="image")
+
+    def _missing(self, field: str, name: str, names: list[str]) -> tuple[str, str]:
+        near = nearest(name, names) or next((n for n in names if field_of(n) == field), "")
+        hint = f"did you mean {shown(near)}?" if near else f"there are {_some(names)}"
+        return f"there is no column {shown(name)}", hint
+
+    def _mistake(
+        self, line: int, column: int, message: str, hint: str = "", field: str = ""
+    ) -> None:
+        self._findings.mistake(Finding(self._file, line, column, field, message, hint))
+
+
+def wanted_columns(columns: Mapping[str, Text] | None) -> dict[str, str]:
+    """Field -> column: as the manifest maps them, else each under its own name."""
+    if columns is None:
+        return {name: name for name in JOB}
+    return {field: column.text.strip() for field, column in columns.items()}
+
+
+def field_of(column: str, aliases: bool = True) -> str:
+    """The field that a column's name stands for, or "": its name, wire name or an alias."""
+    bare = plain(column)
+    for name, row in JOB.items():
+        if bare and (bare in (plain(name), plain(row.wire)) or (aliases and bare in row.aliases)):
+            return name
+    return ""
+
+
+def delimiter(file: str, header: str) -> str:
+    """What separates cells: a tab in .tsv, else the comma, or the semicolon of some Excels."""
+    if file.lower().endswith(".tsv"):
+        return "\t"
+    return ";" if "," not in header and ";" in header else ","
+
+
+def records(file: str, source: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    """The header and records of a .csv or .tsv, each with the number of its first line."""
+    header = next(source, "")
+    separator = delimiter(file, header)
+    reader = csv.reader(itertools.chain([header], source), delimiter=separator, strict=True)
+    number = 1
+    try:
+        for record in reader:
+            if record:
+                yield number, record
+            number = reader.line_num + 1
+    except csv.Error as error:
+        hint = "look for a quote that is not closed"
+        raise _unusable(file, number, f"not a valid table: {error}", hint) from None
+
+
+def objects(source: Iterator[str]) -> Iterator[dict[str, str]]:
+    """The usable lines of a .jsonl, column -> text, for a look at what is there."""
+    for line in source:
+        try:
+            record = json.loads(line, **_AS_TEXT)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            yield {name: _json_text(value) or "" for name, value in record.items()}
+
+
+def _json_text(value: Any) -> str | None:
+    """The text of a JSON value, "" for null, None when it is an object or a list."""
+    if isinstance(value, dict | list):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value).strip()
+
+
+def _some(names: list[str]) -> str:
+    more = ", …" if len(names) > _MAX_LISTED else ""
+    return ", ".join(shown(name, 30) for name in names[:_MAX_LISTED]) + more
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"{shown(twice)} is set twice")
+    return record
+
+
+_AS_TEXT: dict[str, Any] = {
+    "parse_int": str,
+    "parse_float": str,
+    "parse_constant": str,
+    "object_pairs_hook": _unique,
+}

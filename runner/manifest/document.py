@@ -1,0 +1,141 @@
+"""A manifest's tree -> its settings and entries: what stands under which heading."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from runner.errors import Finding
+from runner.jobs import Entry
+from runner.manifest import catalog, settings
+from runner.manifest.entries import MAX_JOBS, Intake, Row
+from runner.manifest.fields import AXES, CATALOG, DEFAULTS, JOB, TOP
+from runner.manifest.findings import Findings
+from runner.manifest.reader import Reader, kind
+from runner.manifest.settings import Settings
+from runner.manifest.tree import Node, Series, Table, Text
+
+SOURCES = frozenset({"jobs", "matrix", "catalog"})
+
+
+def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, tuple[Entry, ...]]:
+    """The settings and entries of a manifest. What is wrong goes to the findings."""
+    reader = Reader(str(path), findings)
+    top = reader.fields(root, TOP, "")
+    general = settings.read(path, top, reader)
+    defaults = _defaults(top.get("defaults"), reader)
+    budgeted = general.limits.budget_cost is not None
+    intake = Intake(general.provider, defaults, general.price, budgeted, findings)
+    _jobs(top.get("jobs"), intake, reader)
+    _matrix(top, intake, reader)
+    _catalog(
+        path, top, intake, reader, image_needed="image" not in {*defaults.cells, *defaults.faulty}
+    )
+    if not root.items.keys() & SOURCES or (not intake.taken and findings.clean):
+        hint = "add `jobs`, `matrix` or `catalog`"
+        findings.mistake(Finding(reader.file, 0, 0, "", "there are no jobs in it", hint))
+    return general, intake.entries()
+
+
+def _defaults(node: Node | None, reader: Reader) -> Row:
+    row = Row(reader.file, 0, {}, prefix="defaults.")
+    if node is None:
+        return row
+    if not isinstance(node, Table):
+        reader.mistake(node, "defaults", f"must be a mapping, not {kind(node)}")
+        return row
+    cells, faulty = reader.job(node, DEFAULTS, row.prefix)
+    return row._replace(cells=cells, faulty=faulty)
+
+
+def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
+    if node is None:
+        return
+    if not isinstance(node, Series):
+        reader.mistake(node, "jobs", f"must be a list, not {kind(node)}", "begin each with `- `")
+        return
+    if not node.items:
+        reader.mistake(node, "jobs", "is empty", "remove it, or add jobs to it")
+    for index, item in enumerate(node.items):
+        prefix = f"jobs[{index}]."
+        if not _room(intake, item, "jobs", reader):
+            return
+        if not isinstance(item, Table):
+            message = f"must be a mapping, not {kind(item)}"
+            reader.mistake(item, prefix[:-1], message, "write it like `- image: https://…`")
+            continue
+        cells, faulty = reader.job(item, JOB, prefix)
+        intake.add(Row(reader.file, item.line, cells, prefix, faulty=faulty))
+
+
+def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
+    node = top.get("matrix")
+    if not isinstance(node, Table):
+        reader.section(top, "matrix", AXES)
+        return
+    if not node.items:
+        reader.mistake(node, "matrix", "is empty", "remove it, or add `images` to it")
+        return
+    lists, faulty = reader.meant(node, AXES, "matrix.")
+    axes = {AXES[name].name: _axis(name, listed, reader) for name, listed in lists.items()}
+    wrong = frozenset(
+        {AXES[name].name for name in faulty if name} | {name for name in axes if not axes[name]}
+    )
+    axes = {name: axis for name, axis in axes.items() if axis}
+    size = math.prod(len(axis) for axis in axes.values())
+    if intake.taken + size > MAX_JOBS:
+        message = f"makes {size:,} jobs; a manifest has at most {MAX_JOBS:,}"
+        reader.mistake(node, "matrix", message)
+        return
+    for combination in itertools.product(*axes.values()):
+        cells = dict(zip(axes, combination, strict=True))
+        line = cells["image"].line if "image" in cells else node.line
+        intake.add(Row(reader.file, line, cells, "matrix.", "s", axes=tuple(axes), faulty=wrong))
+
+
+def _axis(name: str, node: Node, reader: Reader) -> list[Text]:
+    """The usable values of one axis."""
+    path = f"matrix.{name}"
+    if not isinstance(node, Series):
+        reader.mistake(node, path, f"must be a list, not {kind(node)}", "put it in brackets: [ … ]")
+        return []
+    if not node.items:
+        reader.mistake(node, path, "is empty", "remove it, or add values to it")
+    return [
+        item
+        for index, item in enumerate(node.items)
+        if reader.convert(item, AXES[name].parse, f"{path}[{index}]") is not None
+        and isinstance(item, Text)
+    ]
+
+
+def _catalog(
+    path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader, image_needed: bool
+) -> None:
+    given = reader.section(top, "catalog", CATALOG)
+    file = reader.value(given, CATALOG["file"], "catalog.")
+    node = top.get("catalog")
+    if isinstance(node, Table) and "file" not in node.items:
+        reader.mistake(node, "catalog.file", "is missing", "name the table's file")
+    columns: Mapping[str, Text] | None = None
+    if "columns" in given:
+        mapped = reader.section(given, "columns", JOB, "catalog.")
+        columns = reader.cells(mapped, "catalog.columns.")
+    if file is None:
+        return
+    before = intake.taken
+    for row in catalog.rows(path.parent / file, columns, image_needed, reader.findings):
+        if not _room(intake, given["file"], "catalog.file", reader):
+            return
+        intake.add(row)
+    if intake.taken == before and reader.findings.clean:
+        reader.warn(given["file"], "catalog.file", "the table has no rows")
+
+
+def _room(intake: Intake, node: Node, path: str, reader: Reader) -> bool:
+    if intake.taken < MAX_JOBS:
+        return True
+    reader.mistake(node, path, f"too many jobs; a manifest has at most {MAX_JOBS:,}")
+    return False

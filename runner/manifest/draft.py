@@ -1,0 +1,222 @@
+"""Writes the first manifest for somebody: from nothing, a table, or a list of addresses."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import models
+from runner.errors import Finding, ManifestError
+from runner.manifest import addresses, catalog, fields, values
+from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.schema import FILE_NAME
+from runner.manifest.suggest import plain
+
+EXAMPLE_IMAGE = "https://images.example.com/desk-lamp.jpg"
+_SAMPLE = 50
+_MARGIN = 42
+_SAFE = re.compile(r"[A-Za-z][\w./?&=%+-]*(:[\w./?&=%+-]+)*", re.ASCII)
+_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
+_SHOWN_FIELDS = ("concurrency", "output", "poll_interval", "visibility_grace", "task_timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What an existing file offers: images listed one by one, or the columns of a table."""
+
+    images: tuple[str, ...] = ()
+    columns: Mapping[str, str] | None = None
+
+
+def sample(source: Path, provider: str = "cometapi") -> Sample:
+    """Look into a .csv, .tsv, .jsonl or .txt file. Raises ManifestError, located in that file."""
+    try:
+        if source.suffix.lower() in catalog.SUFFIXES:
+            names, rows = _head(source)
+            columns = proposed_columns(names, rows, provider)
+            if "image" not in columns:
+                message = "no column holds https addresses of images"
+                raise UnusableError(Finding(str(source), 1, 0, "image", message))
+            return Sample(columns=columns)
+        return Sample(images=_addresses(source))
+    except UnusableError as problem:
+        raise ManifestError([problem.finding]) from None
+
+
+def _addresses(source: Path) -> tuple[str, ...]:
+    """The images of a text file, one a line; empty lines and `#` comments don't count."""
+    findings = Findings()
+    images = []
+    for number, line in enumerate(catalog.lines(source), 1):
+        text = line.strip()
+        if text and not text.startswith("#"):
+            try:
+                images.append(addresses.image(text))
+            except values.InvalidError as problem:
+                found = Finding(str(source), number, 1, "image", problem.message, problem.hint)
+                findings.mistake(found)
+    findings.check()
+    if not images:
+        hint = "write one https address a line"
+        raise UnusableError(Finding(str(source), 0, 0, "", "there are no addresses in it", hint))
+    return tuple(images)
+
+
+def _head(source: Path) -> tuple[list[str], Sequence[Mapping[str, str]]]:
+    """The columns of a table and its first rows, column -> text."""
+    lines = catalog.lines(source)
+    if source.suffix.lower() == ".jsonl":
+        rows = list(itertools.islice(catalog.objects(lines), _SAMPLE))
+        return list(dict.fromkeys(name for row in rows for name in row)), rows
+    records = catalog.records(str(source), lines)
+    names = [name.strip() for name in next(records, (1, []))[1]]
+    some = itertools.islice(records, _SAMPLE)
+    return names, [dict(zip(names, record, strict=False)) for _, record in some]
+
+
+def proposed_columns(
+    names: Sequence[str], rows: Sequence[Mapping[str, str]], provider: str
+) -> dict[str, str]:
+    """Field -> column for the columns of a table, by their names and by what stands in them.
+
+    A column is proposed only when every value seen in it can be used. Without an image column
+    of a telling name, the first one full of https addresses is taken.
+    """
+    proposed: dict[str, str] = {}
+    for field in fields.JOB.values():
+        for word in (plain(field.name), plain(field.wire), *field.aliases):
+            for name in names:
+                free = field.name not in proposed and name not in proposed.values()
+                if free and plain(name) == word and _usable(field.name, name, rows, provider):
+                    proposed[field.name] = name
+    if "image" not in proposed:
+        urls = [name for name in names if _usable("image", name, rows, provider)]
+        if urls:
+            proposed["image"] = urls[0]
+    return {field: proposed[field] for field in fields.JOB if field in proposed}
+
+
+def _usable(field: str, name: str, rows: Sequence[Mapping[str, str]], provider: str) -> bool:
+    """Whether a column's values, as far as seen, would all do for a field."""
+    texts = [text for row in rows if (text := row.get(name, "").strip())]
+    rules = models.KNOWN[models.DEFAULT_MODEL[provider]]
+    parse = fields.JOB[field].parse
+    assert parse is not None
+    try:
+        found = [parse(text) for text in texts]
+    except values.InvalidError:
+        return False
+    refused = (problem.field for value in found for problem in rules.problems({field: value}))
+    return (
+        bool(found)
+        and field not in refused
+        and (field != "image" or len(found) == len(rows))
+        and (field != "id" or len(set(found)) == len(found))
+        and (field != "model" or models.KNOWN.keys() >= set(found))
+    )
+
+
+def draft(
+    name: str, provider: str = "cometapi", source: str = "", seen: Sample | None = None
+) -> str:
+    """The text of a commented manifest that loads as it is.
+
+    `source` is the path of the table that `seen` was taken from, as the manifest shall name it.
+    """
+    seen = seen or Sample()
+    parts = [
+        f"# yaml-language-server: $schema={FILE_NAME}",
+        "# One batch of videos. Check it with `runner check`, start it with `runner run`.",
+        "# A line that begins with # is a comment: take the # away to use it.",
+        "version: 1",
+        f"name: {quoted(name)}",
+        f"{f'provider: {provider}':<{_MARGIN}}# {' | '.join(fields.PROVIDERS)}",
+        *(_option(fields.TOP[field]) for field in _SHOWN_FIELDS),
+        _option(fields.TOP["budget"], "{tasks: 200}"),
+        _option(fields.TOP["price"], "0.32"),
+        "",
+        "# Every job takes these, unless it sets its own.",
+        "# defaults:",
+        *(
+            _parameter(field, provider)
+            for field in ("model", "prompt", "duration", "ratio", "seed")
+        ),
+        "",
+    ]
+    if seen.columns is not None:
+        parts += _catalog_part(source, seen.columns)
+    else:
+        parts += _jobs_part(seen.images or (EXAMPLE_IMAGE,), bare=bool(seen.images))
+        parts += _MORE_SOURCES
+    return "\n".join(parts) + "\n"
+
+
+def _option(field: fields.Field, example: str = "") -> str:
+    return (
+        f"{f'# {field.name}: {example or field.default}':<{_MARGIN}}# {_first_sentence(field.doc)}"
+    )
+
+
+def _parameter(name: str, provider: str) -> str:
+    example = {
+        "model": models.DEFAULT_MODEL[provider],
+        "prompt": '"slow push in, soft daylight"',
+        "duration": "5",
+        "ratio": "1280:720",
+        "seed": "42",
+    }[name]
+    return f"{f'#   {name}: {example}':<{_MARGIN}}# {_first_sentence(fields.JOB[name].doc)}"
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].rstrip(".")
+
+
+def _catalog_part(source: str, columns: Mapping[str, str]) -> list[str]:
+    lines = [
+        "# One job for each row of the table; the column on the right fills the field on the left.",
+        "catalog:",
+        f"  file: {quoted(source)}",
+        "  columns:",
+        *(f"    {field}: {quoted(column)}" for field, column in columns.items()),
+    ]
+    others = ", ".join(field for field in fields.JOB if field not in columns)
+    return [*lines, f"    # also possible: {others}"] if others else lines
+
+
+def _jobs_part(images: Sequence[str], bare: bool) -> list[str]:
+    lines = ["# One job each. `id` names the video; left out, it is made from the image."]
+    lines.append("jobs:")
+    if bare:
+        return [*lines, *(f"  - image: {quoted(image)}" for image in images)]
+    return [
+        *lines,
+        "  - id: desk-lamp",
+        *(f"    image: {quoted(image)}" for image in images),
+        "    prompt: the lamp sways gently",
+    ]
+
+
+_MORE_SOURCES = [
+    "",
+    "# Every combination of these, one job each:",
+    "# matrix:",
+    "#   images: [https://images.example.com/a.jpg, https://images.example.com/b.jpg]",
+    "#   prompts: [slow pan left, slow zoom out]",
+    "#   seeds: [1, 2]",
+    "",
+    "# Or a table of jobs, .csv, .tsv or .jsonl, its path relative to this file:",
+    "# catalog: {file: products.csv, columns: {id: sku, image: photo_url, prompt: blurb}}",
+]
+
+
+def quoted(text: str) -> str:
+    """A text as one YAML value, in quotes when it could be taken for something else."""
+    if _SAFE.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    escaped = json.dumps(text, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped)

@@ -1,0 +1,258 @@
+"""Rows from jobs, matrix and catalog -> entries: values, model rules, ids, costs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from runner import models
+from runner.errors import Finding
+from runner.jobs import Entry, Scalar, content_digest
+from runner.manifest import addresses, values
+from runner.manifest.fields import JOB, WIRE
+from runner.manifest.findings import Findings
+from runner.manifest.price import Price
+from runner.manifest.suggest import nearest
+from runner.manifest.tree import Text
+
+MAX_JOBS = 1_000_000
+_SHARED = frozenset({"prompt", "model", "duration", "ratio", "watermark"})
+_MAX_REMEMBERED = 10_000
+
+
+class Row(NamedTuple):
+    """One job as written. `prefix` and `suffix` make a field's path: `jobs[3].` + `seed` + ``.
+
+    `cells` has only what was set. `columns` tells where a field would stand that was not.
+    `axes` are the fields that vary in the row's matrix, `faulty` those already found wrong.
+    """
+
+    file: str
+    line: int
+    cells: Mapping[str, Text]
+    prefix: str = ""
+    suffix: str = ""
+    columns: Mapping[str, int] = {}
+    axes: tuple[str, ...] = ()
+    faulty: frozenset[str] = frozenset()
+
+
+class _Pending(NamedTuple):
+    """An entry before derived ids are numbered."""
+
+    id: str
+    derived: str
+    body: dict[str, Scalar]
+    cost: int | None
+    file: str
+    line: int
+
+
+class Intake:
+    """Takes rows in manifest order and gives entries. What is wrong goes to the findings."""
+
+    def __init__(
+        self,
+        provider: str,
+        defaults: Row,
+        price: Price | None,
+        budgeted: bool,
+        findings: Findings,
+    ) -> None:
+        self._provider = provider
+        self._price = price
+        self._budgeted = budgeted
+        self._findings = findings
+        self._remembered: dict[str, dict[str, Any]] = {name: {} for name in _SHARED}
+        self._ids: dict[str, tuple[str, str, int]] = {}
+        self._pending: list[_Pending] = []
+        self._defaults = defaults
+        self._default_values, self._bad_defaults = self._parsed(defaults)
+        self.taken = 0
+
+    def add(self, row: Row) -> None:
+        """Take one row."""
+        self.taken += 1
+        own, bad = self._parsed(row)
+        merged = {**self._default_values, **own}
+        bad |= self._bad_defaults - own.keys()
+        for name in bad:
+            merged.pop(name, None)
+        id = merged.pop("id", "")
+        if id:
+            self._claim(id, row)
+        if "image" not in bad:
+            self._check_image(row, merged.get("image"))
+        if "model" not in bad:
+            model = merged.setdefault("model", models.DEFAULT_MODEL[self._provider])
+            self._check_model(row, model, merged, bad)
+            cost = self._cost(row, model, merged) if "duration" not in bad else None
+        if bad or "image" not in merged:
+            return
+        body = {field.wire: merged[field.name] for field in WIRE if field.name in merged}
+        derived = "" if id else _derived_id(merged, row.axes)
+        self._pending.append(_Pending(id, derived, body, cost, row.file, row.line))
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every entry taken. Equal derived ids are numbered in order, past ids that are taken."""
+        counts: defaultdict[str, int] = defaultdict(int)
+
+        def final(pending: _Pending) -> str:
+            base = pending.derived
+            while True:
+                counts[base] += 1
+                id = base if counts[base] == 1 else f"{base}-{counts[base]}"
+                if id not in self._ids:
+                    return id
+
+        return tuple(
+            Entry(
+                id=pending.id or final(pending),
+                derived=pending.derived,
+                body=pending.body,
+                content=content_digest(pending.body),
+                cost=pending.cost,
+                file=pending.file,
+                line=pending.line,
+            )
+            for pending in self._pending
+        )
+
+    def _parsed(self, row: Row) -> tuple[dict[str, Any], set[str]]:
+        """The values of a row's cells, and the fields whose value can't be used."""
+        parsed: dict[str, Any] = {}
+        bad = set(row.faulty)
+        for name, cell in row.cells.items():
+            known = self._remembered.get(name)
+            if known is not None and cell.text in known:
+                parsed[name] = known[cell.text]
+                continue
+            parse = JOB[name].parse
+            assert parse is not None
+            try:
+                parsed[name] = parse(cell.text)
+            except values.InvalidError as problem:
+                bad.add(name)
+                self._mistake(row, name, problem.message, problem.hint)
+                continue
+            if known is not None and len(known) < _MAX_REMEMBERED:
+                known[cell.text] = parsed[name]
+        return parsed, bad
+
+    def _claim(self, id: str, row: Row) -> None:
+        key = id.casefold()
+        first = self._ids.get(key)
+        if first is None:
+            self._ids[key] = (id, row.file, row.line)
+            return
+        place = f"line {first[2]}" if first[1] == row.file else f"{first[1]}:{first[2]}"
+        if first[0] == id:
+            message = f"{values.shown(id)} is already the id of the job on {place}"
+            self._mistake(row, "id", message, "every id must be its own")
+        else:
+            message = "ids that differ only in case share one file on some disks"
+            hint = f"{values.shown(id)} here, {values.shown(first[0])} on {place}"
+            self._warn(row, "id", message, hint)
+
+    def _check_image(self, row: Row, url: Scalar | None) -> None:
+        if url is None:
+            hint = "give the https address of an image"
+            self._mistake(row, "image", "is missing", hint)
+            return
+        host = addresses.private_host(str(url))
+        if not host:
+            return
+        if self._provider == "runway":
+            message = (
+                f"{values.shown(host)} is not a public domain name; Runway fetches from none else"
+            )
+            self._mistake(row, "image", message)
+        else:
+            self._warn(row, "image", "the host is not a public domain name", values.shown(host))
+
+    def _check_model(self, row: Row, model: str, merged: dict[str, Scalar], bad: set[str]) -> None:
+        """Hold the job against its model's rules, and fill in what the model requires."""
+        rules = models.KNOWN.get(model)
+        if rules is None:
+            message = f"{values.shown(model)} is not a known model; passed through unchecked"
+            near = nearest(model, models.KNOWN, cutoff=0.8)
+            self._warn(row, "model", message, f"did you mean `{near}`?" if near else "")
+            return
+        for problem in rules.problems(merged):
+            if problem.field not in bad:
+                self._mistake(row, *problem)
+        if rules.retired and self._provider == "runway":
+            message = f"Runway retired {model} on {rules.retired} and will refuse it"
+            self._warn(row, "model", message, f"use {models.DEFAULT_MODEL['runway']}")
+        if "watermark" in merged and not rules.watermark:
+            message = f"{model} doesn't list it and may refuse the request"
+            self._warn(row, "watermark", message)
+        for name, value in rules.fills.items():
+            merged.setdefault(name, value)
+
+    def _cost(self, row: Row, model: str, merged: Mapping[str, Scalar]) -> int | None:
+        if self._price is None:
+            return None
+        tariff = self._price.of(model)
+        if tariff is None:
+            message = f"no price for {values.shown(model)}"
+            hint = "add it under `price`"
+        else:
+            rules = models.KNOWN.get(model)
+            duration = merged.get("duration", rules.default_duration if rules else None)
+            cost = tariff.cost(duration if isinstance(duration, int) else None)
+            if cost is not None:
+                return cost
+            message = f"the price is per second and {values.shown(model)} has no known duration"
+            hint = "set `duration`"
+        if self._budgeted:
+            self._mistake(row, "model", f"{message}, so the budget can't be kept", hint)
+        else:
+            self._warn(row, "model", f"{message}; its cost is unknown", hint)
+        return None
+
+    def _located(self, row: Row, name: str, message: str, hint: str) -> Finding:
+        """A finding at the cell, else at the default, else at the row."""
+        for source in (row, self._defaults):
+            if name in source.cells:
+                cell = source.cells[name]
+                path = f"{source.prefix}{name}{source.suffix}"
+                return Finding(source.file, cell.line, cell.column, path, message, hint)
+        path = f"{row.prefix}{name}{row.suffix}"
+        return Finding(row.file, row.line, row.columns.get(name, 0), path, message, hint)
+
+    def _mistake(self, row: Row, name: str, message: str, hint: str = "") -> None:
+        if name not in row.cells and name in self._defaults.cells:
+            first = f"first met on line {row.line} of {row.file}"
+            hint = f"{hint}; {first}" if hint else first
+        self._findings.mistake(self._located(row, name, message, hint))
+
+    def _warn(self, row: Row, name: str, message: str, hint: str = "") -> None:
+        self._findings.warning(self._located(row, name, message, hint))
+
+
+def _derived_id(job: Mapping[str, Scalar], axes: Iterable[str]) -> str:
+    """Name a job after its image and, in a matrix, its own values on the other axes.
+
+    The digest sees nothing but these, so that no other line of the manifest can change it.
+    """
+    url = str(job["image"])
+    own = {axis: job[axis] for axis in axes if axis != "image"}
+    text = url if not own else json.dumps([url, own], sort_keys=True, ensure_ascii=False)
+    return f"{_slug(url)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _slug(url: str) -> str:
+    """The image file's name without its ending, in at most 40 of a-z, 0-9 and -."""
+    path = re.split(r"[?#]", url.partition("://")[2], maxsplit=1)[0].partition("/")[2]
+    file = unquote(path).rstrip("/").rpartition("/")[2]
+    stem = file.rpartition(".")[0] or file
+    if not stem.isascii():
+        stem = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", stem.lower())[:40].strip("-") or "image"

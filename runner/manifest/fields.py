@@ -1,0 +1,300 @@
+"""The fields of a manifest: the one table behind parsing, suggestions, schema and drafts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner import models
+from runner.jobs import Limits
+from runner.manifest import addresses, output, values
+
+Schema = dict[str, Any]
+Parse = Callable[[str], Any]
+PROVIDERS = ("cometapi", "runway", "sandbox")
+DAY = 86_400
+MAX_CONCURRENCY = 10_000
+_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: how its text becomes a value, what it means, and what editors are told.
+
+    `parse` is None where the value is a section with fields of its own. `wire` is the name in
+    the request. `aliases` are names by which people look for it. `default` is shown, not applied.
+    """
+
+    name: str
+    doc: str
+    schema: Schema
+    parse: Parse | None = None
+    wire: str = ""
+    aliases: tuple[str, ...] = ()
+    default: str = ""
+
+    @property
+    def axis(self) -> str:
+        """The name of this field's list in a matrix."""
+        return f"{self.name}s"
+
+
+def _table(*rows: Field) -> Mapping[str, Field]:
+    return {row.name: row for row in rows}
+
+
+def _number(low: float, high: float) -> Schema:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
+
+_TIME: Schema = {
+    "type": ["string", "number"],
+    "pattern": r"^([0-9.]+ ?(d|h|m|s|ms) ?)+$|^[0-9]+(\.[0-9]+)?$",
+    "minimum": 0,
+    "examples": ["5s", "10m", "2h", "1h30m"],
+}
+_AMOUNT: Schema = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
+_ID: Schema = {"type": ["string", "integer"], "minLength": 1, "maxLength": values.MAX_ID}
+_RATIOS = list(dict.fromkeys(ratio for known in models.KNOWN.values() for ratio in known.ratios))
+
+JOB = _table(
+    Field(
+        "id",
+        "Name of the job and of its video. Left out, a stable one is made from the image.",
+        _ID | {"examples": ["lamp-01"]},
+        values.identifier,
+        aliases=(
+            "sku",
+            "key",
+            "jobid",
+            "job",
+            "slug",
+            "code",
+            "identifier",
+            "ref",
+            "handle",
+            "name",
+        ),
+    ),
+    Field(
+        "image",
+        "HTTPS address of the image to animate.",
+        {
+            "type": "string",
+            "pattern": "^[Hh][Tt][Tt][Pp][Ss]://",
+            "maxLength": addresses.MAX_URL,
+            "examples": ["https://cdn.example.com/lamp-01.jpg"],
+        },
+        addresses.image,
+        wire="promptImage",
+        aliases=("url", "uri", "imageurl", "photo", "photourl", "picture", "src", "img", "link"),
+    ),
+    Field(
+        "prompt",
+        "What moves, and how. Its greatest length depends on the model.",
+        {"type": "string", "minLength": 1, "examples": ["slow push in, soft daylight"]},
+        values.prompt,
+        wire="promptText",
+        aliases=("text", "blurb", "caption", "description", "motion"),
+    ),
+    Field(
+        "model",
+        "The model that renders. One that is not known here is passed through unchecked.",
+        {"type": "string", "anyOf": [{"enum": list(models.KNOWN)}, {"minLength": 1}]},
+        values.model,
+        wire="model",
+        aliases=("modelid", "modelname", "engine"),
+        default="gen3a_turbo; gen4_turbo for runway",
+    ),
+    Field(
+        "seed",
+        "Same seed, same request, similar video. Left out, the provider picks one.",
+        {"type": "integer", "minimum": 0},
+        values.integer(0, 2**63 - 1),
+        wire="seed",
+        aliases=("randomseed", "rng"),
+    ),
+    Field(
+        "duration",
+        "Length of the video in whole seconds.",
+        _number(1, 3600) | {"examples": [5, 10]},
+        values.integer(1, 3600),
+        wire="duration",
+        aliases=("length", "seconds", "time", "secs"),
+        default="the provider's, 5 for gen3a_turbo",
+    ),
+    Field(
+        "ratio",
+        "Width and height of the video in pixels, as `width:height`.",
+        {
+            "type": "string",
+            "anyOf": [{"enum": _RATIOS}, {"pattern": "^([1-9][0-9]*:[1-9][0-9]*|auto[_0-9a-z]*)$"}],
+        },
+        values.ratio,
+        wire="ratio",
+        aliases=("aspectratio", "aspect", "size", "resolution", "format", "dimensions"),
+        default="the provider's, 1280:720 where the model requires one",
+    ),
+    Field(
+        "watermark",
+        "Whether the video carries the provider's mark; not every model knows it.",
+        {
+            "anyOf": [
+                {"type": "boolean"},
+                {"enum": ["yes", "no", "on", "off", "true", "false"]},
+            ]
+        },
+        values.boolean,
+        wire="watermark",
+        aliases=("addwatermark", "mark"),
+    ),
+)
+DEFAULTS = {name: row for name, row in JOB.items() if row.wire}
+WIRE = tuple(row for row in JOB.values() if row.wire)
+AXES = {row.axis: row for row in WIRE if row.name != "watermark"}
+
+BUDGET = _table(
+    Field(
+        "tasks",
+        "At most so many paid submissions, over all runs.",
+        _number(0, 10**9),
+        values.integer(0, 10**9),
+        aliases=("jobs", "count", "submissions", "max"),
+    ),
+    Field(
+        "cost",
+        "At most so much money, over all runs, in the unit of `price`; needs `price`.",
+        _AMOUNT,
+        values.amount,
+        aliases=("money", "amount", "usd", "dollars", "total"),
+    ),
+)
+CATALOG = _table(
+    Field(
+        "file",
+        "A table of jobs, one a row: .csv, .tsv or .jsonl, relative to this manifest.",
+        {"type": "string", "pattern": r"\.([Cc][Ss][Vv]|[Tt][Ss][Vv]|[Jj][Ss][Oo][Nn][Ll])$"},
+        values.file_name,
+        aliases=("path", "source", "csv", "table"),
+    ),
+    Field(
+        "columns",
+        "Which column holds which field. Left out, columns are named like the fields.",
+        {"type": "object"},
+        aliases=("mapping", "fields", "headers", "map"),
+    ),
+)
+PER_SECOND = _table(
+    Field("per_second", "What one second of video costs.", _AMOUNT, values.amount),
+)
+
+TOP = _table(
+    Field(
+        "version",
+        "The version of this format: 1.",
+        {"enum": [1, "1"]},
+        values.format_version,
+    ),
+    Field(
+        "name",
+        "Names the batch, its state file and its output folder.",
+        _ID,
+        values.identifier,
+        aliases=("title", "batch", "project"),
+        default="the file's name",
+    ),
+    Field(
+        "provider",
+        "Who renders: CometAPI, Runway itself, or the free built-in stand-in.",
+        {"enum": list(PROVIDERS)},
+        values.one_of(*PROVIDERS),
+        aliases=("api", "service", "vendor", "backend"),
+        default="cometapi",
+    ),
+    Field(
+        "runway_version",
+        "Sent as the header X-Runway-Version.",
+        {"type": "string", "pattern": "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"},
+        values.version_date,
+        aliases=("xrunwayversion", "apiversion"),
+        default="2024-11-06",
+    ),
+    Field(
+        "concurrency",
+        "Paid tasks at the provider at one time.",
+        _number(1, MAX_CONCURRENCY),
+        values.integer(1, MAX_CONCURRENCY),
+        aliases=("parallel", "workers", "maxconcurrency", "threads"),
+        default=str(_LIMITS.concurrency),
+    ),
+    Field(
+        "output",
+        "Where each video goes. A folder, or a path with {name}, {id}, {model}, {ratio}, {seed} "
+        "or {duration} in it; relative to the folder in which the runner is started.",
+        {"type": "string", "minLength": 1, "examples": ["outputs/{name}/{id}.mp4"]},
+        output.parse,
+        aliases=("out", "outputs", "outputdir", "outputpath", "folder", "destination"),
+        default=output.DEFAULT,
+    ),
+    Field(
+        "budget",
+        "A hard limit on what is paid for.",
+        {"type": "object"},
+        aliases=("limit", "limits", "cap"),
+    ),
+    Field(
+        "price",
+        "What one task costs you. A number, or {per_second: number}, or either of them by model.",
+        {},
+        aliases=("cost", "prices", "pricing", "rate"),
+    ),
+    Field(
+        "poll_interval",
+        "Least time between two questions about one task.",
+        _TIME,
+        values.span(0, DAY),
+        aliases=("poll", "pollevery", "interval", "polling"),
+        default=values.span_text(_LIMITS.poll_interval),
+    ),
+    Field(
+        "visibility_grace",
+        "How long a fresh task may be unknown to the provider.",
+        _TIME,
+        values.span(0, 30 * DAY),
+        aliases=("grace",),
+        default=values.span_text(_LIMITS.visibility_grace),
+    ),
+    Field(
+        "task_timeout",
+        "After so long a task is uncertain; its id is kept.",
+        _TIME,
+        values.span(1, 365 * DAY),
+        aliases=("timeout", "tasklimit", "deadline"),
+        default=values.span_text(_LIMITS.task_timeout),
+    ),
+    Field(
+        "defaults",
+        "Values for every job that doesn't set its own.",
+        {"type": "object"},
+        aliases=("default", "common", "settings", "parameters"),
+    ),
+    Field(
+        "jobs",
+        "The jobs, one by one.",
+        {"type": "array"},
+        aliases=("job", "tasks", "entries", "items", "images", "videos"),
+    ),
+    Field(
+        "matrix",
+        "Lists of values; every combination is one job.",
+        {"type": "object"},
+        aliases=("grid", "combinations", "product"),
+    ),
+    Field(
+        "catalog",
+        "A table as the source of jobs.",
+        {"type": "object"},
+        aliases=("csv", "table", "catalogue", "file"),
+    ),
+)

@@ -1,0 +1,78 @@
+"""Where a job's video goes: the output template, its check and its filling in."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from runner.errors import ConfigurationError
+from runner.jobs import Body
+from runner.manifest.suggest import nearest
+from runner.manifest.values import MAX_PATH, InvalidError, shown
+
+DEFAULT = "outputs/{name}/{id}.mp4"
+PLACEHOLDERS = ("name", "id", "model", "ratio", "seed", "duration")
+SUFFIX = ".mp4"
+UNSET = "auto"
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def parse(text: str) -> str:
+    """Check a template and complete it: a folder becomes `folder/{id}.mp4`. Raises InvalidError."""
+    if not text.strip():
+        raise InvalidError("is empty", f"write it like {DEFAULT}")
+    if not text.isprintable() or len(text) > MAX_PATH:
+        raise InvalidError(f"{shown(text)} can't be a path")
+    if text.startswith("~"):
+        raise InvalidError("`~` is not expanded here", "write the whole path")
+    if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
+        raise InvalidError(f"{shown(text)} has a brace without its partner")
+    names = _PLACEHOLDER.findall(text)
+    for name in names:
+        if name not in PLACEHOLDERS:
+            near = nearest(name, PLACEHOLDERS)
+            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+            hint = f"did you mean {{{near}}}?" if near else f"known are {known}"
+            raise InvalidError(f"{shown(f'{{{name}}}')} is not a placeholder", hint)
+    last = re.split(r"[/\\]", text)[-1]
+    if "id" not in names and not last.lower().endswith(SUFFIX):
+        return f"{text.rstrip('/')}/{{id}}{SUFFIX}"
+    if "id" not in names:
+        raise InvalidError(f"{shown(text)} is one file for all jobs", "put {id} into it")
+    if not last.endswith(SUFFIX) or last == SUFFIX:
+        raise InvalidError(f"{shown(text)} doesn't name a .mp4 file", "let it end in .mp4")
+    return text
+
+
+def output_template(text: str) -> str:
+    """The template that an output option or field stands for.
+
+    A folder (no `{id}` in it, not ending in .mp4) means `{id}.mp4` in that folder. Raises
+    ConfigurationError when it has unknown placeholders, names one file for all jobs, or does not
+    end in .mp4.
+    """
+    try:
+        return parse(text)
+    except InvalidError as problem:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        raise ConfigurationError(f"output: {problem.message}{hint}") from problem
+
+
+def fill(template: str, name: str, id: str, body: Body) -> Path:
+    """The path of one video. What the request leaves open reads `auto`; `1280:720`, `1280x720`."""
+
+    def value(match: re.Match[str]) -> str:
+        key = match[1]
+        if key == "name":
+            return name
+        if key == "id":
+            return id
+        return re.sub(r"[^\w.+-]", "-", str(body.get(key, UNSET)).replace(":", "x"))
+
+    return Path(_PLACEHOLDER.sub(value, template))
+
+
+def may_collide(template: str) -> bool:
+    """Whether two ids could lead to one path: only when something unbounded touches the id."""
+    return bool(set(_PLACEHOLDER.findall(template)) - {"name", "id"})

@@ -1,0 +1,111 @@
+"""A manifest's settings: who renders, where the videos go, what a run keeps to, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.errors import Finding
+from runner.jobs import Limits
+from runner.manifest import values
+from runner.manifest.fields import BUDGET, PER_SECOND, TOP
+from runner.manifest.price import Price, Tariff
+from runner.manifest.reader import Reader
+from runner.manifest.tree import Node, Table
+
+POLITE_INTERVAL = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for all jobs of a manifest. `price` is None when the manifest gives none."""
+
+    name: str
+    provider: str
+    runway_version: str
+    output: str
+    limits: Limits
+    price: Price | None
+
+
+def read(path: Path, top: Mapping[str, Node], reader: Reader) -> Settings:
+    """The settings among a manifest's top fields, each as set or by default."""
+    if "version" not in top:
+        hint = "begin with `version: 1`"
+        reader.findings.mistake(Finding(reader.file, 0, 0, "version", "is missing", hint))
+    reader.value(top, TOP["version"])
+    words = {
+        name: reader.value(top, TOP[name]) or TOP[name].default
+        for name in ("provider", "runway_version", "output")
+    }
+    name = reader.value(top, TOP["name"]) if "name" in top else _name_of(path, reader)
+    limits = _limits(top, reader)
+    _doubt(limits, words["provider"], top, reader)
+    return Settings(name=name or "", limits=limits, price=_price(top, reader), **words)
+
+
+def _name_of(path: Path, reader: Reader) -> str:
+    """The manifest's name when it gives none: that of its file."""
+    try:
+        return values.identifier(path.stem)
+    except values.InvalidError as problem:
+        message = f"the file's own name can't be it: {problem.message}"
+        reader.findings.mistake(Finding(reader.file, 0, 0, "name", message, "set `name`"))
+        return ""
+
+
+def _limits(top: Mapping[str, Node], reader: Reader) -> Limits:
+    budget = reader.section(top, "budget", BUDGET)
+    cost = reader.value(budget, BUDGET["cost"], "budget.")
+    if cost is not None and "price" not in top:
+        hint = "add `price`: what one task costs you"
+        reader.mistake(budget["cost"], "budget.cost", "needs a price to be kept", hint)
+    given = {
+        name: reader.value(top, TOP[name])
+        for name in ("concurrency", "poll_interval", "visibility_grace", "task_timeout")
+    }
+    return Limits(
+        **{name: value for name, value in given.items() if value is not None},
+        budget_tasks=reader.value(budget, BUDGET["tasks"], "budget."),
+        budget_cost=None if cost is None else values.millionths(cost),
+    )
+
+
+def _doubt(limits: Limits, provider: str, top: Mapping[str, Node], reader: Reader) -> None:
+    """Warn of limits that are allowed and hardly meant."""
+    if provider == "runway" and limits.poll_interval < POLITE_INTERVAL:
+        message = f"shorter than the {POLITE_INTERVAL:g}s that Runway asks for"
+        reader.warn(top["poll_interval"], "poll_interval", message)
+    if limits.visibility_grace > limits.task_timeout:
+        name = "visibility_grace" if "visibility_grace" in top else "task_timeout"
+        message = "visibility_grace is longer than task_timeout, which ends the wait first"
+        reader.warn(top[name], name, message)
+
+
+def _price(top: Mapping[str, Node], reader: Reader) -> Price | None:
+    node = top.get("price")
+    if node is None:
+        return None
+    if not isinstance(node, Table) or node.items.keys() & PER_SECOND.keys():
+        return Price(every=_tariff(node, "price", reader))
+    if not node.items:
+        reader.mistake(node, "price", "is empty", "write a number, or a model and its price")
+    by_model = {}
+    for name, (key, value) in node.items.items():
+        path = f"price.{name[:60]}"
+        tariff = _tariff(value, path, reader)
+        if reader.convert(key, values.model, path) and tariff is not None:
+            by_model[name] = tariff
+    return Price(by_model=by_model)
+
+
+def _tariff(node: Node, path: str, reader: Reader) -> Tariff | None:
+    if not isinstance(node, Table):
+        amount = reader.convert(node, values.amount, path)
+        return None if amount is None else Tariff(amount)
+    if not node.items:
+        reader.mistake(node, path, "is empty", "write a number, or {per_second: number}")
+    rate = reader.fields(node, PER_SECOND, f"{path}.")
+    amount = reader.value(rate, PER_SECOND["per_second"], f"{path}.")
+    return None if amount is None else Tariff(amount, per_second=True)

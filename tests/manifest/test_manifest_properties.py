@@ -1,0 +1,149 @@
+"""What holds for every manifest, checked with random ones."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.errors import ManifestError
+from runner.manifest import Manifest, load, seconds
+from runner.manifest.addresses import image
+from runner.manifest.draft import quoted
+from runner.manifest.fields import AXES, CATALOG, JOB, TOP
+from runner.manifest.values import InvalidError, identifier, span_text
+
+quick = settings(deadline=None, max_examples=150)
+IMAGES = st.integers(0, 9).map(lambda n: f"https://a.example.com/{n}.jpg")
+WORDS = st.sampled_from(
+    ["", "1", "5", "-1", "1280:720", "16:9", "a", "gen4.5", "5s", "{id}", "x.csv", "yes", "null"]
+)
+NAMES = st.sampled_from([*TOP, *JOB, *AXES, *CATALOG, "promt", "<<"])
+LEAVES = WORDS | IMAGES | st.text(max_size=8) | st.integers() | st.booleans() | st.none()
+TREES: st.SearchStrategy[Any] = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=25,
+)
+
+
+def attempt(data: bytes, **others: bytes) -> Manifest | ManifestError:
+    """Load some bytes as a manifest; whatever is not an error for people, escapes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.yaml"
+        path.write_bytes(data)
+        for name, content in others.items():
+            (Path(folder) / name.replace("__", ".")).write_bytes(content)
+        outcome: Manifest | ManifestError
+        try:
+            outcome = load(path)
+        except ManifestError as error:
+            outcome = error
+    if isinstance(outcome, ManifestError):
+        assert outcome.findings
+        assert all(str(finding) for finding in outcome.findings)
+    return outcome
+
+
+@quick
+@given(st.binary(max_size=200) | st.text(alphabet="ab:-[]{}&*!<>|'\"#%@`,? \n\t", max_size=60))
+def test_any_bytes(data: bytes | str) -> None:
+    """Whatever a file holds, there is a manifest or there are findings."""
+    attempt(data if isinstance(data, bytes) else data.encode())
+
+
+@quick
+@given(st.dictionaries(NAMES, TREES, max_size=8), st.booleans())
+def test_any_structure(tree: dict[str, Any], flow: bool) -> None:
+    """Whatever YAML says, there is a manifest or there are findings."""
+    data = yaml.safe_dump({"version": 1, **tree}, default_flow_style=flow, allow_unicode=True)
+    attempt(data.encode("utf-8", "replace"))
+
+
+@quick
+@given(st.binary(max_size=200) | st.text(alphabet='ab,;"\n\r\t', max_size=60))
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_any_catalog(suffix: str, data: bytes | str) -> None:
+    """Whatever a catalog holds, there is a manifest or there are findings."""
+    table = data if isinstance(data, bytes) else b"image,seed\n" + data.encode()
+    attempt(f"version: 1\ncatalog: {{file: t.{suffix}}}".encode(), **{f"t__{suffix}": table})
+
+
+@quick
+@given(st.dictionaries(st.sampled_from([*JOB, "x"]), TREES, max_size=5))
+def test_any_json_line(record: dict[str, Any]) -> None:
+    """Whatever JSON says, there is a manifest or there are findings."""
+    line = json.dumps(record).encode()
+    attempt(b"version: 1\ncatalog: {file: t.jsonl}", t__jsonl=line)
+
+
+@quick
+@given(st.lists(st.tuples(IMAGES, st.integers(0, 3)), min_size=1, max_size=12), st.data())
+def test_derived_ids_don_t_hang_on_other_lines(
+    jobs: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    """Reordering, inserting and deleting lines changes nobody's derived id."""
+
+    def derived(rows: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        lines = "".join(f"  - {{image: '{url}', seed: {seed}}}\n" for url, seed in rows)
+        manifest = attempt(f"version: 1\njobs:\n{lines}".encode())
+        assert isinstance(manifest, Manifest)
+        assert len({entry.id for entry in manifest.entries}) == len(rows)
+        return {row: entry.derived for row, entry in zip(rows, manifest.entries, strict=True)}
+
+    before = derived(jobs)
+    others = data.draw(st.permutations(jobs))[: data.draw(st.integers(1, len(jobs)))]
+    after = derived([("https://a.example.com/new.jpg", 0), *others])
+    assert all(after[row] == before[row] for row in others)
+
+
+@quick
+@given(st.integers(0, 400 * 86_400_000))
+def test_lengths_of_time_come_back(milliseconds: int) -> None:
+    """A length of time written by us reads as itself."""
+    assert seconds(span_text(milliseconds / 1000)) == milliseconds / 1000
+
+
+@quick
+@given(st.text(max_size=40))
+def test_an_accepted_id_is_a_safe_file_name(text: str) -> None:
+    """Whatever passes is one path part that hides from nobody, and passes again."""
+    try:
+        id = identifier(text)
+    except InvalidError:
+        return
+    assert Path(id).name == id
+    assert identifier(id) == id
+    assert id.isprintable()
+    assert not id.startswith((".", "-", " "))
+
+
+@quick
+@given(st.text(max_size=40).map(lambda tail: "https://a.example.com/" + tail) | st.text())
+def test_an_accepted_image_is_sent_as_it_is(text: str) -> None:
+    """Whatever passes begins with https and can be printed and sent."""
+    try:
+        url = image(text)
+    except InvalidError as problem:
+        url, said = "", problem.message
+    if not url:
+        assert said.isprintable()
+        return
+    assert url == text
+    assert url.lower().startswith("https://")
+    assert url.isprintable()
+    assert " " not in url
+
+
+@quick
+@given(st.text(min_size=1, max_size=30))
+def test_a_quoted_text_reads_as_itself(text: str) -> None:
+    """What a draft writes is what YAML reads."""
+    clean = text.encode("utf-8", "replace").decode()
+    assert yaml.safe_load(f"a: {quoted(clean)}") == {"a": clean}
