@@ -13,7 +13,7 @@ help: ## list the targets
 run: $(VENV)/.run ## run manifests/quickstart.yaml on the built-in sandbox: real videos, no key, no cost
 	@$(BIN)/runner run manifests/quickstart.yaml
 
-test: $(VENV)/.test ## run the whole test suite
+test: check ## lint, type-check, and run the whole test suite
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/.test ## lint, format and type-check

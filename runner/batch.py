@@ -17,7 +17,7 @@ from runner.errors import ConfigurationError, StateError
 from runner.jobs import Body, Entry, Job, Limits
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load
-from runner.manifest.output import fill, output_template
+from runner.manifest.output import DEFAULT as OUTPUT
 from runner.overview import Overview, overview
 from runner.provider import APIS, Api
 from runner.transport import check_base_url
@@ -48,10 +48,13 @@ class Batch:
     options: Options
     api: Api
     base_url: str
-    name: str
-    output: str
     state_file: Path
     limits: Limits
+
+    @property
+    def name(self) -> str:
+        """What the batch is called; a rehearsal has a name of its own."""
+        return self.manifest.name
 
     @property
     def embedded(self) -> bool:
@@ -65,7 +68,7 @@ class Batch:
 
     def place(self, id: str, body: Body) -> Path:
         """Where a job's video belongs."""
-        return fill(self.output, self.name, id, body)
+        return self.manifest.output_path(id, body)
 
     def admit(self, jobs: list[Job]) -> Admission:
         """Hold the manifest against these jobs, and against what is on disk."""
@@ -129,10 +132,11 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
     manifest = load(options.manifest)
     api = APIS["sandbox" if options.sandbox else manifest.provider]
     rehearsal = options.sandbox and manifest.provider != "sandbox"
-    name = f"{manifest.name}-sandbox" if rehearsal else manifest.name
-    output = output_template(options.output) if options.output else manifest.output
-    if rehearsal and not options.output and "{name}" not in output:
-        output = "outputs/{name}/{id}.mp4"
+    if rehearsal:
+        apart = manifest.output if "{name}" in manifest.output else OUTPUT
+        manifest = replace(manifest, name=f"{manifest.name}-sandbox", output=apart)
+    if options.output:
+        manifest = manifest.with_output(options.output)
     limits = manifest.limits
     if options.concurrency is not None:
         limits = replace(limits, concurrency=options.concurrency)
@@ -143,9 +147,7 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
         options=options,
         api=api,
         base_url=_base_url(options, api, environment),
-        name=name,
-        output=output,
-        state_file=options.state or Path("state") / f"{name}.db",
+        state_file=options.state or Path("state") / f"{manifest.name}.db",
         limits=replace(limits, resubmit_uncertain=options.resubmit_uncertain),
     )
 

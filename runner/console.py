@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.jobs import Event, Job, Limits, Problem, Status, Tally
@@ -24,8 +24,8 @@ _BAD = frozenset({Status.FAILED, Status.UNCERTAIN})
 class Console(Protocol):
     """What shows a run's progress. All methods are quick and never raise."""
 
-    def start(self, counts: dict[str, int]) -> None:
-        """Begin, with the number of jobs by status."""
+    def start(self, counts: Mapping[str, int], tally: Callable[[], Tally]) -> None:
+        """Begin: how many jobs have each status, and what tells how much is under way."""
 
     def observe(self, before: Job, event: Event, after: Job) -> None:
         """Take note of one change."""
@@ -40,7 +40,7 @@ class Console(Protocol):
 class Silent:
     """Says nothing but what must be said."""
 
-    def start(self, counts: dict[str, int]) -> None:
+    def start(self, counts: Mapping[str, int], tally: Callable[[], Tally]) -> None:
         """Begin."""
 
     def observe(self, before: Job, event: Event, after: Job) -> None:
@@ -79,7 +79,7 @@ class Plain(Silent):
         self._counts: Counter[str] = Counter()
         self._said = clock()
 
-    def start(self, counts: dict[str, int]) -> None:
+    def start(self, counts: Mapping[str, int], tally: Callable[[], Tally]) -> None:
         """Say where the run begins, unless there is nothing to do."""
         self._counts.update(counts)
         if any(counts[status] for status in ("planned", "submitting", "running", "rendered")):
@@ -107,7 +107,6 @@ class Live(Silent):
         self,
         name: str,
         limits: Limits,
-        tally: Callable[[], Tally],
         *,
         verbose: bool = False,
         clock: Callable[[], float] = time.monotonic,
@@ -117,7 +116,7 @@ class Live(Silent):
 
         self._name = name
         self._limits = limits
-        self._tally = tally
+        self._tally: Callable[[], Tally] = Tally
         self._verbose = verbose
         self._clock = clock
         self._began = clock()
@@ -134,9 +133,10 @@ class Live(Silent):
             redirect_stderr=False,
         )
 
-    def start(self, counts: dict[str, int]) -> None:
+    def start(self, counts: Mapping[str, int], tally: Callable[[], Tally]) -> None:
         """Draw the view."""
         self._counts.update(counts)
+        self._tally = tally
         self._live.start()
 
     def observe(self, before: Job, event: Event, after: Job) -> None:

@@ -102,6 +102,8 @@ class Downloader:
         if parts.scheme != "https" and not (parts.scheme == "http" and self._private_hosts):
             return f"the provider gave a {parts.scheme or 'nameless'} address instead of https"
         host = parts.hostname or ""
+        if not host:
+            return "the provider gave an address without a host"
         if not self._private_hosts and _is_private(host):
             return f"the provider gave an address inside a private network ({host})"
         return ""

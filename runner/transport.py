@@ -183,8 +183,15 @@ async def _translated(
     content: bytes | None,
 ) -> AsyncIterator[httpx.Response]:
     try:
-        async with client.stream(method, url, headers=headers, content=content) as response:
+        request = client.build_request(method, url, headers=headers, content=content)
+    except (httpx.InvalidURL, UnicodeError) as error:  # also a name that IDNA can't read
+        raise NotSentError(_words(error, headers)) from None
+    try:
+        response = await client.send(request, stream=True)
+        try:
             yield response
+        finally:
+            await response.aclose()
     except _NEVER_SENT as error:
         raise NotSentError(_words(error, headers)) from None
     except (httpx.HTTPError, httpx.StreamError, ssl.SSLError) as error:

@@ -18,7 +18,9 @@ from runner.manifest import Manifest, load
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object.")
 @click.pass_context
 def check(context: click.Context, manifest: Path, as_json: bool) -> None:
-    """Check MANIFEST and its catalog. Nothing is sent.
+    """Check a manifest and its catalog.
+
+    Nothing is sent.
 
     Every mistake is named at once, with its file, line and column, what was expected and the
     nearest right name.

@@ -11,7 +11,8 @@ import click
 
 from runner.batch import Options
 from runner.errors import ConfigurationError
-from runner.manifest.values import InvalidError, seconds
+from runner.manifest import seconds
+from runner.manifest.values import InvalidError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -19,7 +19,9 @@ from runner.report import plan_text
 @click.option("--accept-changes", is_flag=True, help="Plan as `run --accept-changes` would.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(as_json: bool, **given: Any) -> ExitCode:
-    """Show what would be submitted, resumed, skipped and held, and what it would cost.
+    """Show what the next run would do and cost.
+
+    What would be submitted, resumed and skipped, and what is held, with the reasons.
 
     Sends nothing and changes nothing. Exit code 0 whatever the plan says.
 

@@ -34,7 +34,9 @@ def resolve(
     give_up: bool,
     **given: Any,
 ) -> ExitCode:
-    """Settle submissions that may have been charged, or tasks that never ended.
+    """Settle what may have been charged.
+
+    That is: submissions whose answer was lost, and tasks that never appeared or never ended.
 
     Without a decision it shows, for each, what to look for in the provider's own usage log.
     Sends nothing; the next `runner run` acts on what was decided.

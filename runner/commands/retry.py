@@ -23,9 +23,10 @@ from runner.words import money, plural
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
 def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
-    """Put failed jobs (all, or these) back to be paid for again by the next run.
+    """Put failed jobs back to be paid for again.
 
-    Shows which, why they failed and what another attempt costs, and asks. Sends nothing itself.
+    All of them, or those named. Shows which, why they failed and what another attempt costs,
+    and asks. Sends nothing itself: the next run does.
 
     \b
     Examples:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from runner.console import Console, JsonLines, Live, Plain, Silent
 from runner.download import Downloader
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import Ending, Stop, Tally
+from runner.jobs import Ending, Stop
 from runner.ledger import Ledger
 from runner.overview import exit_code
 from runner.provider import Provider
@@ -146,10 +146,10 @@ class _Session:
             provider = Provider(
                 batch.api, transport, downloader, lambda job: batch.place(job.id, job.body)
             )
-            console = self._console(lambda: engine.tally)
+            console = self._console()
             engine = Engine(self._ledger, provider.perform, batch.limits, observe=console.observe)
             view = batch.overview(batch.admit(self._ledger.jobs()))
-            console.start(view.counts())
+            console.start(view.counts(), lambda: engine.tally)
             parts.callback(console.stop)
             try:
                 async with anyio.create_task_group() as group:
@@ -160,13 +160,13 @@ class _Session:
                 raise first_error(errors) from None
             return ending
 
-    def _console(self, tally: Callable[[], Tally]) -> Console:
+    def _console(self) -> Console:
         style = self._progress
         if style == "auto":
             style = "live" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
         match style:
             case "live":
-                return Live(self._batch.name, self._batch.limits, tally, verbose=self._verbose)
+                return Live(self._batch.name, self._batch.limits, verbose=self._verbose)
             case "plain":
                 return Plain(verbose=self._verbose)
             case "json":

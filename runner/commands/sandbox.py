@@ -170,7 +170,9 @@ def sandbox(
     ledger: Path | None,
     **settings: Any,
 ) -> None:
-    """Run a stand-in for the provider on this machine: free, and as unfriendly as you like.
+    """Run the stand-in provider as a server.
+
+    It runs on this machine, free of charge, and is as unfriendly as you like.
 
     It speaks CometAPI's Runway routes and Runway's own, accepts paid tasks without payment, and
     ends them in real little films. Point a client's base URL at the address it prints. What it

@@ -9,7 +9,7 @@ from runner.manifest.schema import schema_text
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of manifests, for editors and other tools.
+    """Print the JSON Schema of manifests.
 
     A manifest names it in its first line, so that an editor completes and checks it:
 

@@ -99,9 +99,9 @@ class Desk:
         assert code is None or process.returncode == code, (process.returncode, out, err)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
-    def status(self) -> dict[str, Any]:
-        """What `status --json` says of `batch.yaml`."""
-        answer: dict[str, Any] = json.loads(self.run("status", "batch.yaml", "--json").stdout)
+    def status(self, manifest: str = "batch.yaml") -> dict[str, Any]:
+        """What `status --json` says of a manifest."""
+        answer: dict[str, Any] = json.loads(self.run("status", manifest, "--json").stdout)
         return answer
 
     def audit(self) -> dict[str, Any]:
