@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from runner.admission import Held, Reason
 from runner.jobs import Ending, Limits, Status, Stop
@@ -108,31 +109,43 @@ def _row(line: Line) -> tuple[str, str, str]:
     return printable(line.id), line.status.value, printable(note) + gone
 
 
-def summary_text(
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The last words of a run: one line that says it all, and what may be added to it."""
+
+    line: str
+    details: tuple[str, ...]
+    next: tuple[str, ...]
+
+
+def summary(
     view: Overview, ending: Ending, limits: Limits, spent: tuple[int, int], bought: int
-) -> str:
-    """The last words of a run: what is where, what it cost, and what to type next."""
+) -> Summary:
+    """What is where, what it cost, what went wrong, and what to type next."""
     done = [line for line in view.lines if line.status is Status.DONE]
     total = len(view.lines)
     idle = ending.stop is Stop.FINISHED and not bought and len(done) == total
-    head = f"{view.name}: {len(done)} of {plural(total, 'video')} done"
+    parts = [f"{len(done)} of {plural(total, 'video')} done"]
     if idle:
-        head = f"{view.name}: nothing to do, all {plural(total, 'video')} are done"
+        parts = [f"nothing to do, all {plural(total, 'video')} are done"]
     if done:
-        head += f", in {where([line.job.output for line in done if line.job])}"
-    lines = [head]
-    others = {name: count for name, count in view.counts().items() if count and name != "done"}
+        parts[0] += f", in {where([line.job.output for line in done if line.job])}"
+    counts = view.counts().items()
+    others = [f"{count} {name}" for name, count in counts if count and name != Status.DONE]
+    if held := len(view.of(Action.HELD)):
+        others.append(f"{held} held")
     if others:
-        lines.append("  " + ", ".join(f"{count} {name}" for name, count in others.items()))
+        parts.append(", ".join(others))
     if not idle:
-        lines.append(f"  paid: {spending(spent, limits)} in all, {bought} in this run")
+        parts.append(f"paid {spending(spent, limits)} ({bought} in this run)")
     if ending.stop is not Stop.FINISHED:
         why = f": {ending.problem.code}: {ending.problem.message}" if ending.problem else ""
-        lines.append(f"  stopped: {ending.stop}{printable(why)}")
-    lines += [f"  {line}" for line in _failures(view)]
-    lines += [f"  {line}" for line in held_lines(view, limit=5)]
-    lines += [f"next: {line}" for line in _next_commands(view, ending)]
-    return "\n".join(lines)
+        parts.append(f"stopped: {ending.stop}{printable(why)}")
+    return Summary(
+        f"{view.name}: {'; '.join(parts)}",
+        (*_failures(view), *held_lines(view, limit=5)),
+        tuple(_next_commands(view, ending)),
+    )
 
 
 def _failures(view: Overview, limit: int = 5) -> list[str]:

@@ -24,7 +24,7 @@ from runner.jobs import Ending, Stop
 from runner.ledger import Ledger
 from runner.overview import exit_code
 from runner.provider import Provider
-from runner.report import summary_text
+from runner.report import Summary, summary
 from runner.transport import Transport, is_loopback
 
 
@@ -107,9 +107,23 @@ def run(
         view = batch.overview(batch.admit(ledger.jobs()))
         code = exit_code(view, ending)
         ledger.end_run(ending.stop, code, time.time())
-        words = summary_text(view, ending, batch.limits, ledger.spent(), session.bought)
-    print(words, file=sys.stderr if progress == "json" else sys.stdout)
+        last = summary(view, ending, batch.limits, ledger.spent(), session.bought)
+    _say_last(last, session.style)
     return code
+
+
+def _say_last(last: Summary, style: str) -> None:
+    """On a terminal the line that says it all comes first; in a log, last."""
+    details = [f"  {line}" for line in last.details] + [f"next: {line}" for line in last.next]
+    lines = [last.line, *details] if style == "live" else [*details, last.line]
+    print(*lines, sep="\n", file=sys.stderr if style == "json" else sys.stdout)
+
+
+def _style(progress: str) -> str:
+    """How progress is shown: as asked, or by what standard error is."""
+    if progress != "auto":
+        return progress
+    return "live" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
 
 
 class _Session:
@@ -121,7 +135,7 @@ class _Session:
         self._batch = batch
         self._ledger = ledger
         self._key = key
-        self._progress = progress
+        self.style = _style(progress)
         self._verbose = verbose
         self._before = ledger.spent()[0]
 
@@ -161,10 +175,7 @@ class _Session:
             return ending
 
     def _console(self) -> Console:
-        style = self._progress
-        if style == "auto":
-            style = "live" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"
-        match style:
+        match self.style:
             case "live":
                 return Live(self._batch.name, self._batch.limits, verbose=self._verbose)
             case "plain":
