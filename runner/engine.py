@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
@@ -19,6 +19,7 @@ from runner.jobs import (
     Ending,
     Event,
     FetchFailed,
+    FoundRemote,
     Job,
     Limits,
     Lost,
@@ -85,7 +86,9 @@ class Engine:
         self._at_provider: set[int] = set()
         self._downloading: set[int] = set()
         self._unasked: set[int] = set()
+        self._doubtful: dict[int, Job] = {}
         self._unserved: dict[str, Problem] = {}
+        self._troubles: Mapping[str, int] = {}
         self._refusals = 0
         self._gate = 0.0
         self._attempts, self._spent = ledger.spent()
@@ -93,14 +96,19 @@ class Engine:
     @property
     def tally(self) -> Tally:
         """What is under way and what was spent, at this moment."""
-        return Tally(len(self._at_provider), len(self._downloading), self._attempts, self._spent)
+        return Tally(
+            len(self._at_provider) + len(self._doubts()),
+            len(self._downloading),
+            self._attempts,
+            self._spent,
+        )
 
     def drain(self, ending: Ending) -> int:
         """Stop: submits in the air are waited for and stored, everything else is left as it is.
 
         Returns how many submits are in the air.
         """
-        if self._ending is None or self._ending.stop is Stop.BUDGET:
+        if self._ending is None or self._ending.stop in {Stop.BUDGET, Stop.BREAKER}:
             self._ending = ending
         self._scope.cancel()
         return len(self._submitting)
@@ -133,13 +141,27 @@ class Engine:
 
     def _recover(self) -> list[Job]:
         """Settle what an earlier run left behind; returns the jobs whose task id is known."""
+        self._take_rescued()
         for job in self._ledger.jobs({Status.SUBMITTING}):
             cut = Problem("interrupted", "the run ended before the answer to its submit came")
             self._store(job, Lost(cut))
         for job in self._ledger.jobs({Status.UNCERTAIN}):
-            self._accept_risk(job)
+            self._place(self._accept_risk(job))
         waiting = self._ledger.jobs({Status.RUNNING, Status.RENDERED, Status.UNCERTAIN})
         return [job for job in waiting if job.task_id]
+
+    def _take_rescued(self) -> None:
+        """Store the task ids that an earlier run had no room to store."""
+        jobs = {job.key: job for job in self._ledger.jobs({Status.SUBMITTING, Status.UNCERTAIN})}
+        for kept in self._ledger.rescued():
+            job = jobs.get(kept.key)
+            if job is None or job.content != kept.content or job.task_id:
+                continue
+            if job.status is Status.SUBMITTING:
+                self._store(job, Accepted(kept.task_id))
+            else:
+                self._store(job, FoundRemote(kept.task_id, job.since))
+        self._ledger.forget_rescued()
 
     # ------------------------------------------------------------ submitting
 
@@ -147,27 +169,24 @@ class Engine:
         """Buy one planned job after the other, as room, pauses and budget allow."""
         while self._unasked:
             await self._change()
-        while True:
-            if not policy.has_room(self.tally, self._limits):
+        while (job := self._ledger.next_planned()) or self._submitting:
+            if problem := policy.tripped(self._troubles):
+                self._ending = Ending(Stop.BREAKER, problem)
+                return
+            if job is None or not policy.has_room(self.tally, self._limits):
                 await self._change()
             elif (wait := self._gate - anyio.current_time()) > 0:
                 await anyio.sleep(wait)
-            elif job := self._ledger.next_planned():
-                if problem := self._unserved.get(str(job.body.get("model"))):
-                    self._store(job, Refused(problem))
-                elif policy.within_budget(job, self.tally, self._limits):
-                    job = self._store(job, SubmitStarted(job.body, job.cost))
-                    group.start_soon(self._buy, job)
-                elif self._submitting:
-                    await self._change()
-                else:
-                    self._ending = Ending(Stop.BUDGET)
-                    return
-                await anyio.lowlevel.checkpoint()
+            elif problem := self._unserved.get(str(job.body.get("model"))):
+                self._store(job, Refused(problem))
+            elif policy.within_budget(job, self.tally, self._limits):
+                group.start_soon(self._buy, self._store(job, SubmitStarted(job.body, job.cost)))
             elif self._submitting:
                 await self._change()
             else:
+                self._ending = Ending(Stop.BUDGET)
                 return
+            await anyio.lowlevel.checkpoint()
 
     async def _buy(self, job: Job) -> None:
         """Pay, store the answer, follow the task. Even a cancelled run waits for the answer."""
@@ -225,6 +244,7 @@ class Engine:
     def _take(self, job: Job, event: Event) -> Job:
         """Store an event and draw its consequences for the run. Never awaits."""
         self._streaks[job.key] = policy.remember(self._streak(job), event, self._wall())
+        self._troubles = policy.count_trouble(self._troubles, event)
         after = self._store(job, event)
         match event:
             case Accepted():
@@ -270,6 +290,15 @@ class Engine:
             (frozenset({Status.RENDERED}), self._downloading),
         ):
             (members.add if job.status in status else members.discard)(job.key)
+        self._doubtful.pop(job.key, None)
+        if policy.in_doubt_for(job, self._limits, self._wall()) > 0:
+            self._doubtful[job.key] = job
+
+    def _doubts(self) -> list[float]:
+        """How long each uncertain submission keeps its slot, in seconds, the next one first."""
+        now = self._wall()
+        waits = (policy.in_doubt_for(job, self._limits, now) for job in self._doubtful.values())
+        return sorted(wait for wait in waits if wait > 0)
 
     def _streak(self, job: Job) -> Streak:
         return self._streaks.get(job.key, Streak())
@@ -277,7 +306,10 @@ class Engine:
     # ------------------------------------------------------------ waiting for any change
 
     async def _change(self) -> None:
-        await self._changed.wait()
+        """Wait until anything changed, or an uncertain submission gives its slot back."""
+        doubts = self._doubts()
+        with anyio.move_on_after(doubts[0] if doubts else None):
+            await self._changed.wait()
 
     def _signal(self) -> None:
         self._changed.set()

@@ -356,6 +356,7 @@ class Stop(StrEnum):
 
     FINISHED = "finished"
     BUDGET = "budget reached"
+    BREAKER = "too many failures of the same kind in a row"
     INTERRUPT = "interrupted"
     DEADLINE = "deadline reached"
     ACCOUNT = "the provider refuses the account"
@@ -374,7 +375,8 @@ class Ending:
 class Tally:
     """What is under way and what was spent, over the whole state file.
 
-    `attempts` and `spent` include the submissions in doubt: those stay reserved.
+    `at_provider` includes the submissions in doubt that may be running; `attempts` and `spent`
+    include all that are in doubt: those stay reserved.
     """
 
     at_provider: int = 0

@@ -2,5 +2,6 @@
 
 from runner.ledger.ledger import Ledger, Origin, PastEvent
 from runner.ledger.lock import StateLock
+from runner.ledger.rescue import Rescued
 
-__all__ = ["Ledger", "Origin", "PastEvent", "StateLock"]
+__all__ = ["Ledger", "Origin", "PastEvent", "Rescued", "StateLock"]

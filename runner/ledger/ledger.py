@@ -15,6 +15,7 @@ from sqlite_utils import Database
 
 from runner.errors import StateError
 from runner.jobs import (
+    Accepted,
     Edited,
     Entry,
     Event,
@@ -29,6 +30,7 @@ from runner.jobs import (
     SubmitStarted,
 )
 from runner.ledger.migrations import migrations
+from runner.ledger.rescue import Rescued, RescueFile
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
@@ -98,6 +100,7 @@ class Ledger:
         self.path = path
         self.run: int | None = None
         self._db = Database(connection, execute_plugins=False)
+        self._rescue: RescueFile | None = None
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
@@ -111,7 +114,8 @@ class Ledger:
                 ledger._refuse_foreign()
                 db.enable_wal()
                 db.conn.execute("PRAGMA synchronous=FULL")
-                migrations.apply(db)
+                ledger._migrate()
+                ledger._rescue = RescueFile(path)
             except BaseException:
                 ledger.close()
                 raise
@@ -151,9 +155,22 @@ class Ledger:
                 f"({', '.join(unknown)}): upgrade runner, nothing was changed"
             )
 
+    def _migrate(self) -> None:
+        """Bring the file to today's shape; one that holds anything is copied first."""
+        pending = migrations.pending(self._db)
+        if pending and migrations.applied(self._db):
+            copy = self.path.with_name(f"{self.path.name}.before-{pending[0].name}")
+            os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            backup = sqlite3.connect(copy)
+            self._db.conn.backup(backup)
+            backup.close()
+        migrations.apply(self._db)
+
     def close(self) -> None:
         """Close the file; everything is committed already."""
         self._db.close()
+        if self._rescue:
+            self._rescue.close()
 
     # ------------------------------------------------------------ whose ids these are
 
@@ -180,10 +197,13 @@ class Ledger:
 
     def jobs(self, statuses: Collection[Status] = frozenset(Status)) -> list[Job]:
         """Every job with one of these statuses, oldest first."""
-        marks = ", ".join("?" * len(statuses))
-        query = f"{_SELECT} WHERE status IN ({marks}) ORDER BY key"
+        where, wanted = "", sorted(set(statuses))
+        if len(wanted) < len(Status):  # of all, so that a row in no known status is not overlooked
+            where = f" WHERE status IN ({', '.join('?' * len(wanted))})"
+        else:
+            wanted = []
         with _explained(self.path):
-            return [_job(row) for row in self._db.execute(query, sorted(statuses))]
+            return [_job(row) for row in self._db.execute(f"{_SELECT}{where} ORDER BY key", wanted)]
 
     def next_planned(self) -> Job | None:
         """The first job of the manifest that waits to be submitted."""
@@ -201,8 +221,33 @@ class Ledger:
 
     def record(self, before: Job, event: Event, after: Job, at: float) -> None:
         """Commit one event and the row it leads to."""
-        with self._transaction(synced=not isinstance(event, _RELAXED)):
-            self._write(before, event, after, at)
+        try:
+            with self._transaction(synced=not isinstance(event, _RELAXED)):
+                self._write(before, event, after, at)
+        except StateError as error:
+            if isinstance(event, Accepted):
+                raise self._rescued(before, event.task_id, error) from error
+            raise
+
+    def _rescued(self, job: Job, task_id: str, error: StateError) -> StateError:
+        """Keep a paid task's id although the state file can't take it; returns what to say."""
+        words = f"{error}; task {task_id} of {job.id} was accepted"
+        try:
+            if self._rescue:
+                self._rescue.save(job, task_id)
+                return StateError(f"{words}, its id is kept in {self._rescue.path}: run again")
+        except OSError:
+            pass
+        return StateError(f"{words}: note its id, and tell `runner resolve`")
+
+    def rescued(self) -> list[Rescued]:
+        """The task ids that earlier runs could not store here."""
+        return self._rescue.read() if self._rescue else []
+
+    def forget_rescued(self) -> None:
+        """Clear them, once they are stored."""
+        if self._rescue:
+            self._rescue.clear()
 
     def mirror(
         self,
