@@ -13,7 +13,18 @@ import click
 from runner import __version__
 from runner.errors import EXIT_CODES, ExitCode, LockedError, ManifestError, RunnerError
 
-COMMANDS = ("run", "plan", "check", "status", "retry", "resolve", "init", "schema", "sandbox")
+COMMANDS = (
+    "run",
+    "plan",
+    "check",
+    "status",
+    "retry",
+    "resolve",
+    "doctor",
+    "init",
+    "schema",
+    "sandbox",
+)
 
 _CODES = "\b\nExit codes:\n" + "\n".join(
     f"  {code.value:>3}  {words}" for code, words in EXIT_CODES.items()

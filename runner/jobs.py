@@ -285,6 +285,13 @@ class FoundRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class FileMissed:
+    """The video of a finished job is gone from the disk; a person wants it fetched again."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmedUnpaid:
     """A person's word that the submission was never charged."""
 
@@ -325,6 +332,7 @@ Event = (
     | FetchFailed
     | LinkExpired
     | FoundRemote
+    | FileMissed
     | ConfirmedUnpaid
     | RiskAccepted
     | Abandoned

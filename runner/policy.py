@@ -17,6 +17,7 @@ from runner.jobs import (
     Event,
     Fetch,
     FetchFailed,
+    FileMissed,
     FoundRemote,
     GaveUp,
     Invisible,
@@ -67,6 +68,7 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
     (Status.RENDERED, Saved): Status.DONE,
     (Status.RENDERED, FetchFailed): Status.RENDERED,
     (Status.RENDERED, LinkExpired): Status.RUNNING,
+    (Status.DONE, FileMissed): Status.RUNNING,
     (Status.UNCERTAIN, FoundRemote): Status.RUNNING,
     (Status.UNCERTAIN, ConfirmedUnpaid): Status.PLANNED,
     (Status.UNCERTAIN, RiskAccepted): Status.PLANNED,
@@ -151,6 +153,8 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
             )
         case FoundRemote(task_id=task_id, since=since):
             return replace(job, status=status, task_id=task_id, since=since, problem=None)
+        case FileMissed(problem=problem):
+            return replace(job, status=status, problem=problem, since=now, finished_at=0.0)
         case Abandoned() | RiskAccepted():
             finished = now if isinstance(event, Abandoned) else 0.0
             return replace(job, status=status, finished_at=finished)

@@ -30,7 +30,7 @@ from runner.jobs import (
     SubmitStarted,
 )
 from runner.ledger.migrations import migrations
-from runner.ledger.rescue import Rescued, RescueFile
+from runner.ledger.rescue import Rescued, RescueFile, kept_ids
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
@@ -242,7 +242,7 @@ class Ledger:
 
     def rescued(self) -> list[Rescued]:
         """The task ids that earlier runs could not store here."""
-        return self._rescue.read() if self._rescue else []
+        return kept_ids(self.path)
 
     def forget_rescued(self) -> None:
         """Clear them, once they are stored."""
@@ -311,6 +311,14 @@ class Ledger:
                 PastEvent(key, at, event, Status(before), Status(after), json.loads(detail))
                 for key, at, event, before, after, detail in rows
             ]
+
+    def defects(self) -> list[str]:
+        """What SQLite itself finds wrong with the file; empty when it is sound."""
+        with _explained(self.path):
+            rows = self._db.conn.execute("PRAGMA integrity_check").fetchall()
+            orphans = self._db.conn.execute("PRAGMA foreign_key_check").fetchall()
+        found = [f"{self.path}: {words}" for (words,) in rows if words != "ok"]
+        return found + [f"{self.path}: {len(orphans)} events without their job"] * bool(orphans)
 
     def begin_run(self, command: str, version: str, manifest: str, at: float) -> None:
         """Note that a command began to work on this file; its events carry the run's number."""

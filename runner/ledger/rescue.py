@@ -22,11 +22,29 @@ class Rescued:
     task_id: str
 
 
+def rescue_path(state_file: Path) -> Path:
+    """Where the rescue file of a state file is."""
+    return state_file.with_name(state_file.name + ".rescue")
+
+
+def kept_ids(state_file: Path) -> list[Rescued]:
+    """What earlier runs kept beside a state file; a line that was cut off is left out."""
+    try:
+        text = rescue_path(state_file).read_bytes().partition(b"\0")[0]
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        with suppress(ValueError, TypeError):
+            found.append(Rescued(**json.loads(line)))
+    return found
+
+
 class RescueFile:
     """A small file with its space already taken, so that it can be written on a full disk."""
 
     def __init__(self, state_file: Path) -> None:
-        self.path = state_file.with_name(state_file.name + ".rescue")
+        self.path = rescue_path(state_file)
         self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         present = os.fstat(self._fd).st_size
         if present < _SIZE:
@@ -38,14 +56,6 @@ class RescueFile:
         line = json.dumps(asdict(Rescued(job.key, job.content, task_id))).encode() + b"\n"
         os.pwrite(self._fd, line, len(self._text()))
         os.fsync(self._fd)
-
-    def read(self) -> list[Rescued]:
-        """What earlier runs kept; a line that was cut off is left out."""
-        found = []
-        for line in self._text().splitlines():
-            with suppress(ValueError, TypeError):
-                found.append(Rescued(**json.loads(line)))
-        return found
 
     def clear(self) -> None:
         """Forget everything, once it is in the state file."""

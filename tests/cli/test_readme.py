@@ -28,6 +28,7 @@ CODES = {
     "runner run products.yaml --accept-changes": 4,
     "runner run products.yaml --progress json": 4,
     "runner resolve products.yaml --all": 4,
+    "runner doctor products.yaml": 0,
 }
 
 

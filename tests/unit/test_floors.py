@@ -27,6 +27,7 @@ FLOORS: dict[str, set[str]] = {
     "transport": {"dialects", "errors"},
     "download": {"jobs", "mp4", "transport"},
     "provider": {"jobs", "dialects", "download", "transport"},
+    "history": {"jobs", "policy"},
     "engine": {"jobs", "policy", "ledger"},
     "overview": {"jobs", "errors", "admission"},
     "records": {"jobs", "admission", "overview", "words"},

@@ -19,6 +19,7 @@ from runner.jobs import (
     Event,
     Fetch,
     FetchFailed,
+    FileMissed,
     FoundRemote,
     GaveUp,
     Invisible,
@@ -71,6 +72,7 @@ ONE_OF_EACH: list[Event] = [
     FetchFailed(PROBLEM),
     LinkExpired(PROBLEM),
     FoundRemote("task-2", 4.0),
+    FileMissed(PROBLEM),
     ConfirmedUnpaid(),
     RiskAccepted(),
     Abandoned(),
@@ -86,7 +88,7 @@ LEGAL = {
     "AccountRefused>running Rendered>rendered RenderFailed>failed GaveUp>uncertain "
     "Renamed>running",
     Status.RENDERED: "Saved>done FetchFailed>rendered LinkExpired>running Renamed>rendered",
-    Status.DONE: "Renamed>done",
+    Status.DONE: "FileMissed>running Renamed>done",
     Status.FAILED: "RetryOrdered>planned Edited>planned Renamed>failed",
     Status.UNCERTAIN: "FoundRemote>running ConfirmedUnpaid>planned RiskAccepted>planned "
     "Abandoned>failed Renamed>uncertain",

@@ -1,0 +1,130 @@
+"""`runner doctor`: is everything that was paid for still there, and what can be rebuilt?"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.batch import Batch, prepare, program_name
+from runner.commands import options
+from runner.engine import commit
+from runner.errors import ExitCode, StateError
+from runner.history import contradiction
+from runner.jobs import FileMissed, Job, Problem, Status
+from runner.ledger import Ledger, PastEvent
+from runner.words import plural, printable
+
+
+@click.command()
+@options.batch
+@click.option("--refetch", is_flag=True, help="Have missing videos fetched again by the next run.")
+def doctor(refetch: bool, **given: Any) -> ExitCode:
+    """Check the state file and the videos on disk.
+
+    Looks whether the state file is sound, whether each job is what its events say, and whether
+    each finished video is there with its recorded bytes; and says what can be rebuilt. Changes
+    nothing, unless --refetch: then missing videos are asked for again at the provider, by their
+    task ids, free of charge. Exit code 4 when something needs you.
+
+    \b
+    Examples:
+      runner doctor catalog.yaml
+      runner doctor catalog.yaml --refetch && runner run catalog.yaml
+    """
+    batch = prepare(options.as_options(**given))
+    try:
+        ledger = Ledger.read(batch.state_file)
+        if ledger is None:
+            click.echo(f"{batch.state_file}: there is none yet; nothing was paid for by it")
+            click.echo("\n".join(_strangers(batch)))
+            return ExitCode.PERSON if any(_strangers(batch)) else ExitCode.DONE
+        try:
+            problems = [*ledger.defects(), *_contradictions(ledger)]
+            jobs = ledger.jobs({Status.DONE})
+            rescued = len(ledger.rescued())
+        finally:
+            ledger.close()
+    except StateError as error:
+        raise StateError(f"{error}\n{_how_to_rebuild(batch)}") from None
+    missing = {job.key: reason for job in jobs if (reason := _missing(job))}
+    lost = [job for job in jobs if job.key in missing]
+    problems += [f"{job.id}: {missing[job.key]}" for job in lost]
+    if rescued:
+        problems.append(f"{plural(rescued, 'task id')} wait to be stored: the next run does it")
+    click.echo("\n".join(printable(problem) for problem in problems) or "everything is in order")
+    if lost and refetch:
+        _refetch(batch, lost, missing)
+    elif lost:
+        command = f"{program_name()} doctor {batch.manifest.path} --refetch"
+        click.echo(f"next: {command}   # asks the provider for the missing videos again, free")
+    return ExitCode.PERSON if problems else ExitCode.DONE
+
+
+def _contradictions(ledger: Ledger) -> Iterator[str]:
+    logs: dict[int, list[PastEvent]] = defaultdict(list)
+    for past in ledger.events():
+        logs[past.job].append(past)
+    for job in ledger.jobs():
+        log = logs.get(job.key, [])
+        words = contradiction(job, [(past.event, past.detail, past.at) for past in log])
+        if log and words:
+            yield f"{job.id}: {words}"
+
+
+def _missing(job: Job) -> str:
+    """Why a finished video is not what was brought home; "" when it is."""
+    try:
+        with Path(job.output).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"{job.output}: {error.strerror}"
+    return "" if digest == job.sha256 else f"{job.output}: not the bytes that were brought home"
+
+
+def _refetch(batch: Batch, lost: list[Job], reasons: dict[int, str]) -> None:
+    with batch.opened("doctor") as ledger:
+        for job in lost:
+            event = FileMissed(Problem("missing", reasons[job.key]))
+            commit(ledger, job, event, time.time())
+        ledger.end_run("done", ExitCode.DONE, time.time())
+    click.echo(
+        f"{plural(len(lost), 'video')} will be fetched again; next: "
+        f"{program_name()} run {batch.manifest.path}"
+    )
+
+
+def _strangers(batch: Batch) -> list[str]:
+    """Videos on disk that this state file knows nothing of."""
+    there = [
+        path
+        for entry in batch.manifest.entries
+        if (path := batch.place(entry.id, entry.body)).exists()
+    ]
+    if not there:
+        return []
+    return [
+        f"{plural(len(there), 'entry', 'entries')} already have a video on disk; a run holds "
+        "them instead of paying again"
+    ]
+
+
+def _how_to_rebuild(batch: Batch) -> str:
+    """What to do about a state file that can't be read."""
+    folder, name = batch.state_file.parent, batch.state_file.name
+    copies = sorted(str(path) for path in folder.glob(f"{name}.before-*"))
+    lines = ["What can be rebuilt:"]
+    if copies:
+        lines.append(f"  a copy from before an upgrade: {copies[-1]}")
+    lines += [
+        f"  what SQLite can still read of it: sqlite3 {batch.state_file} .recover",
+        "  with a new state file (move this one away), entries whose video is on disk are held,",
+        "  not bought again; tasks that were running are in the provider's own usage log",
+        *(f"  {line}" for line in _strangers(batch)),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+"""The event log read back: what a job must be after all that happened to it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+from runner.jobs import Event, Job, Problem
+from runner.policy import apply
+
+_EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+
+
+def revive(name: str, detail: Mapping[str, Any]) -> Event:
+    """An event from its name and its stored fields. Raises `KeyError` or `TypeError`."""
+    values = dict(detail)
+    if isinstance(values.get("problem"), dict):
+        values["problem"] = Problem(**values["problem"])
+    return _EVENTS[name](**values)
+
+
+def replay(job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]]) -> Job:
+    """The job that its events (name, fields, time) lead to, from planned on.
+
+    The links of videos are not in the log, so the result has none. Raises what `apply` and
+    `revive` raise when the log makes no sense.
+    """
+    state = Job(job.key, job.id, job.derived, job.content, job.body, job.cost)
+    for name, detail, at in log:
+        state = apply(state, revive(name, detail), at)
+    return replace(state, url="")
+
+
+def contradiction(job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]]) -> str:
+    """How a row and its events disagree, in words; "" when they don't."""
+    try:
+        told = replay(job, log)
+    except (ValueError, KeyError, TypeError) as error:
+        return f"its events make no sense: {error}"
+    found = replace(job, url="")
+    if told == found:
+        return ""
+    names = [name for name in Job.__slots__ if getattr(told, name) != getattr(found, name)]
+    if told.status is not found.status:
+        return f"is {found.status}, but its events lead to {told.status}"
+    return f"differs from its events in {', '.join(names)}"
