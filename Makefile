@@ -1,10 +1,12 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check schema clean
+.PHONY: help run test check simulate crash schema clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEEDS ?= 1000
+KILLS ?= 300
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help: ## list the targets
@@ -20,6 +22,12 @@ check: $(VENV)/.test ## lint, format and type-check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+simulate: $(VENV)/.test ## SEEDS=1000 simulated worlds full of faults and crashes: is anything paid twice or lost?
+	@cd tests && $(abspath $(BIN))/python -m simulation --seeds $(SEEDS)
+
+crash: $(VENV)/.test ## KILLS=300 real runs killed at random instants, then audited
+	@$(BIN)/python tests/crash --kills $(KILLS)
 
 schema: $(VENV)/.run ## write manifests/manifest.schema.json anew
 	@$(BIN)/runner schema > manifests/manifest.schema.json.new

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 import pytest
-from conftest import Desk
+from desk import Desk
 
 Provided = Callable[..., Desk]
 

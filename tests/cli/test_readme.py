@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import KEY, Desk
+from desk import KEY, Desk
 
 from runner.errors import EXIT_CODES
 from runner.jobs import Renamed, Status

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import KEY, MANIFEST, Desk, Provider
+from desk import KEY, MANIFEST, Desk, Provider
 
 Provided = Callable[..., Desk]
 

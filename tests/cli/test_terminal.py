@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from conftest import Desk
+from desk import Desk
 
 
 def on_a_terminal(desk: Desk, *arguments: str) -> tuple[int, str]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Desk
+from desk import Desk
 
 from runner.cli import COMMANDS
 from runner.errors import EXIT_CODES
