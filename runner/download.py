@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import ipaddress
 import os
@@ -77,7 +78,8 @@ class Downloader:
             return LinkExpired(Problem("download", f"the download broke off: {error}"))
         except OSError as error:
             words = f"{error.filename or target}: {error.strerror or error}"
-            return FetchFailed(Problem("disk", words), local=True)
+            passing = error.errno in {errno.EMFILE, errno.ENFILE}
+            return FetchFailed(Problem("disk", words), local=not passing)
         finally:
             _discard(part)
 

@@ -56,6 +56,12 @@ class StateError(RunnerError):
     """The state file can't be used: damaged, newer, or of another provider. Nothing was sent."""
 
 
+class StateWriteError(StateError):
+    """The state file can't be written any more, in the middle of a run: nothing more was sent."""
+
+    exit_code = ExitCode.REMAINS
+
+
 class LockedError(RunnerError):
     """Another process works on this state file."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from runner.errors import StateError
+from runner.errors import StateError, StateWriteError
 from runner.jobs import (
     Accepted,
     Edited,
@@ -34,6 +34,9 @@ from runner.ledger.rescue import Rescued, RescueFile, kept_ids
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
+
+# How long another program may keep the file to itself before that is an error.
+_BUSY_SECONDS = 5
 
 _COLUMNS = (
     "id",
@@ -108,7 +111,7 @@ class Ledger:
         with _explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            ledger = cls(path, sqlite3.connect(path, isolation_level=None, timeout=30))
+            ledger = cls(path, sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS))
             try:
                 db = ledger._db
                 ledger._refuse_foreign()
@@ -128,7 +131,7 @@ class Ledger:
             if not path.exists():
                 return None
             uri = f"{path.absolute().as_uri()}?mode=ro"
-            connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS)
             ledger = cls(path, connection)
             try:
                 ledger._refuse_foreign()
@@ -227,18 +230,20 @@ class Ledger:
         except StateError as error:
             if isinstance(event, Accepted):
                 raise self._rescued(before, event.task_id, error) from error
-            raise
+            raise StateWriteError(
+                f"{error}; the run stopped, nothing is lost: run again"
+            ) from error
 
-    def _rescued(self, job: Job, task_id: str, error: StateError) -> StateError:
+    def _rescued(self, job: Job, task_id: str, error: StateError) -> StateWriteError:
         """Keep a paid task's id although the state file can't take it; returns what to say."""
         words = f"{error}; task {task_id} of {job.id} was accepted"
         try:
             if self._rescue:
                 self._rescue.save(job, task_id)
-                return StateError(f"{words}, its id is kept in {self._rescue.path}: run again")
+                return StateWriteError(f"{words}, its id is kept in {self._rescue.path}: run again")
         except OSError:
             pass
-        return StateError(f"{words}: note its id, and tell `runner resolve`")
+        return StateWriteError(f"{words}: note its id, and tell `runner resolve`")
 
     def rescued(self) -> list[Rescued]:
         """The task ids that earlier runs could not store here."""

@@ -136,3 +136,32 @@ def test_running_tasks_come_home_after_a_series(tmp_path: Path) -> None:
     wanted = [entry("good"), *(replace(each) for each in entries(20, promptText="bad"))]
     assert world.run(wanted).stop is Stop.BREAKER
     assert world.statuses()["good"] is Status.DONE
+
+
+def test_a_machine_that_slept_asks_before_it_gives_up(tmp_path: Path) -> None:
+    """The wall clock jumps by five hours in the middle: the task is polled, and is ready."""
+    world = World(tmp_path, render=Span(3000, 3000))
+
+    def sleep_for_hours(perform: Any, engine: Any) -> Any:
+        async def asleep(step: Any) -> Any:
+            if type(step).__name__ == "Poll" and world.wall() < world.now + 3600:
+                world.now += 5 * 3600
+            return await perform(step)
+
+        return asleep
+
+    world.run(entries(2), wrap=sleep_for_hours)
+    assert set(world.statuses().values()) == {Status.DONE}
+
+
+def test_a_clock_set_back_loses_nothing(tmp_path: Path) -> None:
+    """The wall clock goes back by a day between and during runs: one charge each, all home."""
+    world = World(tmp_path, "submit:429#1", render=Span(300, 300))
+    world.run(entries(4), deadline=100)
+    world.now -= 86_400
+    world.simulator.restore([])
+    world.run(entries(4), deadline=100)
+    world.now += 2 * 86_400
+    world.run(entries(4))
+    assert set(world.statuses().values()) == {Status.DONE}
+    assert world.charged == 4
