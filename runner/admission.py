@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from runner.jobs import Body, Edited, Entry, Event, Job, Renamed, Status
+from runner.jobs import Body, Edited, Entry, Event, Job, Renamed, Repriced, Status
 
 _FREE_TO_EDIT = frozenset({Status.PLANNED, Status.FAILED})
 
@@ -69,8 +69,10 @@ class Admission:
             yield match.job, Edited(entry.id, entry.derived, entry.body, entry.cost)
         for match in self.known:
             entry, job = match.entry, match.job
-            if not entry.derived and (job.id != entry.id or job.derived):
-                yield job, Renamed(entry.id, "")
+            if (job.id, job.derived) != (entry.id, entry.derived):
+                yield job, Renamed(entry.id, entry.derived)
+            elif job.cost != entry.cost and job.status in _FREE_TO_EDIT:
+                yield job, Repriced(entry.cost)
 
 
 def admit(
@@ -82,7 +84,8 @@ def admit(
     another job. With `accept_changes`, a changed entry is new, and what was paid for stays.
     """
     found = _recognise(entries, jobs)
-    taken = {job.id for job in jobs} | {entry.id for entry in entries if not entry.derived}
+    explicit = {entry.id for entry in entries if not entry.derived}
+    numbers = _Numbers({job.id for job in jobs} | explicit)
     known: list[Match] = []
     edited: list[Match] = []
     new: list[Entry] = []
@@ -90,11 +93,14 @@ def admit(
     order: dict[str, int] = {}
     for index, asked in enumerate(entries):
         job = found.get(index)
-        entry = _numbered(asked, taken) if job is None else _keeping_id(asked, job)
+        entry = asked
+        if asked.derived:
+            keeps = job is not None and job.id not in explicit
+            id = job.id if job and keeps else numbers.free(asked.id, asked.derived)
+            entry = replace(asked, id=id)
         order[entry.id] = index
         if job is None:
             new.append(entry)
-            taken.add(entry.id)
         elif job.content == entry.content:
             known.append(Match(entry, job))
         elif job.status in _FREE_TO_EDIT:
@@ -146,7 +152,8 @@ def _shown(body: Body, name: str) -> str:
 def _recognise(entries: Sequence[Entry], jobs: Sequence[Job]) -> dict[int, Job]:
     """Entry index -> job: by content and id, then content, then id, then the derived family.
 
-    Of several jobs that answer to the same key, the newest is taken.
+    Last comes the same image under another derived id. Of several jobs that answer to the same
+    key, the newest is taken.
     """
     free = {job.key for job in jobs}
     found: dict[int, Job] = {}
@@ -170,18 +177,30 @@ def _recognise(entries: Sequence[Entry], jobs: Sequence[Job]) -> dict[int, Job]:
     pair(lambda entry: entry.content, lambda job: job.content)
     pair(lambda entry: entry.id, lambda job: job.id)
     pair(lambda entry: entry.derived or None, lambda job: job.derived or None)
+    # A derived id changes with the values of a matrix. What was paid for and would now be gone
+    # is rather the same image with an edited value, than one entry deleted and another added.
+    pair(
+        lambda entry: entry.body["promptImage"] if entry.derived else None,
+        lambda job: job.body["promptImage"] if job.derived and _was_paid(job) else None,
+    )
     return found
 
 
-def _numbered(entry: Entry, taken: Collection[str]) -> Entry:
-    """A new entry under an id that no job has; an explicit id is the operator's word."""
-    if not entry.derived or entry.id not in taken:
-        return entry
-    number = 2
-    while f"{entry.derived}-{number}" in taken:
-        number += 1
-    return replace(entry, id=f"{entry.derived}-{number}")
+def _was_paid(job: Job) -> bool:
+    return job.status not in _FREE_TO_EDIT
 
 
-def _keeping_id(entry: Entry, job: Job) -> Entry:
-    return replace(entry, id=job.id) if entry.derived else entry
+class _Numbers:
+    """Hands out derived ids that nobody has."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self._next: dict[str, int] = defaultdict(lambda: 2)
+
+    def free(self, id: str, base: str) -> str:
+        """The id itself where it is free, else the base with the next free number."""
+        while id in self._taken:
+            id = f"{base}-{self._next[base]}"
+            self._next[base] += 1
+        self._taken.add(id)
+        return id

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,11 @@ from pathlib import Path
 from runner import __version__, policy
 from runner.admission import Admission, admit, hold_existing
 from runner.errors import ConfigurationError, StateError
-from runner.jobs import Body, Entry, Job, Limits
+from runner.jobs import Body, Job, Limits
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load
 from runner.manifest.output import DEFAULT as OUTPUT
-from runner.overview import Overview, overview
+from runner.overview import Action, Overview, overview
 from runner.provider import APIS, Api
 from runner.transport import check_base_url
 
@@ -73,7 +73,7 @@ class Batch:
     def admit(self, jobs: list[Job]) -> Admission:
         """Hold the manifest against these jobs, and against what is on disk."""
         found = admit(self.manifest.entries, jobs, accept_changes=self.options.accept_changes)
-        taken = {entry.id for entry in found.new if self.place(entry.id, entry.body).exists()}
+        taken = {entry.id for entry in found.new if _exists(self.place(entry.id, entry.body))}
         return hold_existing(found, taken, jobs)
 
     def overview(self, admission: Admission) -> Overview:
@@ -112,9 +112,10 @@ class Batch:
             finally:
                 ledger.close()
 
-    def check_folders(self, entries: Iterable[Entry]) -> None:
+    def check_folders(self, view: Overview) -> None:
         """Refuse output folders that can't be written, before anything is paid for."""
-        for folder in sorted({self.place(entry.id, entry.body).parent for entry in entries}):
+        coming = view.of(Action.SUBMIT, Action.RESUME)
+        for folder in sorted({self.place(line.id, line.body).parent for line in coming}):
             there = next(
                 path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
             )
@@ -147,9 +148,21 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
         options=options,
         api=api,
         base_url=_base_url(options, api, environment),
-        state_file=options.state or Path("state") / f"{manifest.name}.db",
+        state_file=_real(options.state or Path("state") / f"{manifest.name}.db"),
         limits=replace(limits, resubmit_uncertain=options.resubmit_uncertain),
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+
+
+def _real(path: Path) -> Path:
+    """The file itself, so that two names of it share one lock."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _base_url(options: Options, api: Api, environment: Mapping[str, str]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -78,6 +80,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code; the entry point of `runner`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         outcome = cli.main(arguments, prog_name="runner", standalone_mode=False)
         code = int(outcome) if isinstance(outcome, int) else ExitCode.DONE
@@ -105,4 +110,5 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _complain(*lines: str) -> None:
     for line in lines:
-        print(line, file=sys.stderr)
+        with suppress(OSError):
+            print(line, file=sys.stderr)

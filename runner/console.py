@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.jobs import Event, Job, Limits, Problem, Status, Tally
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 QUIET_SECONDS = 30.0
 
 _BAD = frozenset({Status.FAILED, Status.UNCERTAIN})
+
+
+def write_line(words: str, out: TextIO) -> None:
+    """Print a line; a reader that left, a full disk or a narrow locale never ends a run."""
+    with suppress(OSError, ValueError):
+        print(words, file=out, flush=True)
 
 
 class Console(Protocol):
@@ -48,7 +55,7 @@ class Silent:
 
     def say(self, words: str) -> None:
         """Tell the operator something at once."""
-        print(words, file=sys.stderr, flush=True)
+        write_line(words, sys.stderr)
 
     def stop(self) -> None:
         """End."""
@@ -65,7 +72,7 @@ class JsonLines(Silent):
         """Print a line if the status changed."""
         if before.status is not after.status:
             line = change_json(before, after, self._wall())
-            print(json.dumps(line, ensure_ascii=False), file=self._out, flush=True)
+            write_line(json.dumps(line), self._out)
 
 
 class Plain(Silent):
@@ -152,7 +159,8 @@ class Live(Silent):
 
     def say(self, words: str) -> None:
         """Print a line above the view."""
-        self._console.print(words, markup=False)
+        with suppress(OSError, ValueError):
+            self._console.print(words, markup=False)
 
     def stop(self) -> None:
         """Take the view away; what counts is printed by the summary."""

@@ -29,6 +29,7 @@ from runner.jobs import (
     StillRunning,
     Throttled,
     Unserved,
+    WrongAddress,
 )
 
 _REQUEST_ID_HEADERS = ("x-cometapi-request-id", "x-oneapi-request-id", "x-request-id")
@@ -87,7 +88,9 @@ def read_submit(answer: Answer, now: float) -> Event:  # noqa: PLR0911 - one ret
             return Unserved(problem)
         case 408 | 499:
             return Lost(problem)
-        case status if 300 <= status < 500:
+        case status if 300 <= status < 400 or (status in {404, 405} and _is_page(answer)):
+            return WrongAddress(problem)
+        case status if 400 <= status < 500:
             return Refused(problem)
         case _:
             return Lost(problem)
@@ -120,8 +123,10 @@ def _without_id(problem: Problem) -> Lost:
 # ---------------------------------------------------------------- the free poll
 
 
-def read_task(answer: Answer, now: float) -> Event:
-    """What the task details, or the feed, say of a task."""
+def read_task(  # noqa: PLR0911 - one return an outcome
+    answer: Answer, task_id: str, now: float
+) -> Event:
+    """What the task details, or the feed, say of a task. An answer about another is no answer."""
     payload = _payload(answer)
     problem = _problem(answer, payload)
     if isinstance(payload, dict) and _says_no_task(payload):
@@ -130,6 +135,9 @@ def read_task(answer: Answer, now: float) -> Event:
         )
     match answer.status:
         case status if 200 <= status < 300:
+            if others := _names_another(payload, task_id):
+                words = f"an answer about another task, {_clipped(others, 100)}"
+                return PollFailed(Problem("wrong_task", words, problem.request_id))
             return _read_state(payload, problem)
         case status if _is_account(status, problem):
             return AccountRefused(problem)
@@ -148,6 +156,16 @@ def _says_no_task(payload: Mapping[str, Any]) -> bool:
         for part in parts
         for name in ("code", "message", "status")
     )
+
+
+def _names_another(payload: Any, task_id: str) -> str:
+    """The ids that an answer names, if it names any and none of them is the one asked for."""
+    data = _get(payload, "data")
+    parts = (payload, data, _get(data, "data"))
+    ids = [
+        text for part in parts for name in ("id", "task_id") if (text := _text(_get(part, name)))
+    ]
+    return "" if task_id in ids else ", ".join(ids)
 
 
 def _read_state(payload: Any, problem: Problem) -> Event:
@@ -273,9 +291,13 @@ def _unreadable(answer: Answer, payload: Any) -> str:
     if payload is not None:
         return f"HTTP {answer.status}"
     kind = "an empty answer" if not answer.body.strip() else "an answer that is not JSON"
-    if answer.body.lstrip()[:1] == b"<":
+    if _is_page(answer):
         kind = "an HTML page (is the base URL right?)"
     return f"HTTP {answer.status} with {kind}"
+
+
+def _is_page(answer: Answer) -> bool:
+    return answer.body.lstrip()[:1] == b"<"
 
 
 def _get(part: Any, name: str) -> Any:

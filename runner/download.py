@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import anyio
 import anyio.to_thread
 
 from runner import mp4
@@ -20,6 +21,7 @@ from runner.jobs import Event, FetchFailed, LinkExpired, Problem, Saved
 from runner.transport import Download, Transport, TransportError
 
 _LARGEST = 4 << 30
+_LONGEST = 3600.0
 _REDIRECTS = 5
 _EXPIRED = frozenset({400, 401, 403, 404, 410})
 
@@ -54,6 +56,7 @@ class Downloader:
         self._transport = transport
         self._private_hosts = private_hosts
         self._in_thread = in_thread
+        self._lasting: set[Path] = set()
 
     async def fetch(self, url: str, task_id: str, target: Path) -> Event:
         """Put the video at `target`, or beside it where another file has that name.
@@ -65,7 +68,10 @@ class Downloader:
         part = target.with_name(f"{target.name}.{_tag(task_id)}.part")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            received = await self._receive(url, part)
+            await self._in_thread(self._make_last, target.parent)
+            _discard(part)  # perhaps a second name of a video that a killed run had just published
+            with anyio.fail_after(_LONGEST):
+                received = await self._receive(url, part)
             with part.open("rb") as file:
                 defect = mp4.defect(file)
             if defect:
@@ -76,12 +82,23 @@ class Downloader:
             return failed.event
         except TransportError as error:
             return LinkExpired(Problem("download", f"the download broke off: {error}"))
+        except TimeoutError:
+            return LinkExpired(Problem("download", f"not here after {_LONGEST:g} seconds"))
         except OSError as error:
             words = f"{error.filename or target}: {error.strerror or error}"
             passing = error.errno in {errno.EMFILE, errno.ENFILE}
             return FetchFailed(Problem("disk", words), local=not passing)
         finally:
             _discard(part)
+
+    def _make_last(self, folder: Path) -> None:
+        """Sync a folder's own name, and those above it: a power cut could take a new one back."""
+        for each in (folder.absolute(), *folder.absolute().parents):
+            if each in self._lasting:
+                break
+            with suppress(OSError):  # not ours to open, so not ours to have made
+                _sync(each.parent)
+            self._lasting.add(each)
 
     async def _receive(self, url: str, part: Path) -> _Received:
         for _ in range(_REDIRECTS + 1):
@@ -146,7 +163,7 @@ async def _stream(download: Download, part: Path) -> _Received:
     announced = download.headers.get("content-length", "")
     digest = hashlib.sha256()
     size = 0
-    with part.open("wb") as file:
+    with part.open("xb") as file:
         async for piece in download.pieces:
             size += len(piece)
             if size > _LARGEST:

@@ -36,6 +36,7 @@ from runner.jobs import (
     Tally,
     Throttled,
     Unserved,
+    WrongAddress,
 )
 from runner.ledger import Ledger
 from runner.policy import Streak
@@ -52,6 +53,13 @@ def commit(ledger: Ledger, job: Job, event: Event, now: float) -> Job:
     after = policy.apply(job, event, now)
     ledger.record(job, event, after, now)
     return after
+
+
+def settle_interrupted(ledger: Ledger, now: float) -> list[tuple[Job, Lost, Job]]:
+    """Submits that an earlier run died waiting for are uncertain; the caller holds the lock."""
+    cut = Lost(Problem("interrupted", "the run ended before the answer to its submit came"))
+    jobs = ledger.jobs({Status.SUBMITTING})
+    return [(job, cut, commit(ledger, job, cut, now)) for job in jobs]
 
 
 class Engine:
@@ -108,7 +116,8 @@ class Engine:
 
         Returns how many submits are in the air.
         """
-        if self._ending is None or self._ending.stop in {Stop.BUDGET, Stop.BREAKER}:
+        soft = {Stop.BUDGET, Stop.BREAKER}
+        if self._ending is None or self._ending.stop in soft or ending.stop is Stop.ACCOUNT:
             self._ending = ending
         self._scope.cancel()
         return len(self._submitting)
@@ -142,9 +151,8 @@ class Engine:
     def _recover(self) -> list[Job]:
         """Settle what an earlier run left behind; returns the jobs whose task id is known."""
         self._take_rescued()
-        for job in self._ledger.jobs({Status.SUBMITTING}):
-            cut = Problem("interrupted", "the run ended before the answer to its submit came")
-            self._store(job, Lost(cut))
+        for change in settle_interrupted(self._ledger, self._wall()):
+            self._observe(*change)
         for job in self._ledger.jobs({Status.UNCERTAIN}):
             self._place(self._accept_risk(job))
         waiting = self._ledger.jobs({Status.RUNNING, Status.RENDERED, Status.UNCERTAIN})
@@ -153,15 +161,19 @@ class Engine:
     def _take_rescued(self) -> None:
         """Store the task ids that an earlier run had no room to store."""
         jobs = {job.key: job for job in self._ledger.jobs({Status.SUBMITTING, Status.UNCERTAIN})}
+        strangers = False
         for kept in self._ledger.rescued():
             job = jobs.get(kept.key)
-            if job is None or job.content != kept.content or job.task_id:
+            if self._ledger.knows(kept.task_id):
                 continue
-            if job.status is Status.SUBMITTING:
+            if job is None or job.content != kept.content or job.task_id:
+                strangers = True
+            elif job.status is Status.SUBMITTING:
                 self._store(job, Accepted(kept.task_id))
             else:
                 self._store(job, FoundRemote(kept.task_id, job.since))
-        self._ledger.forget_rescued()
+        if not strangers:
+            self._ledger.forget_rescued()
 
     # ------------------------------------------------------------ submitting
 
@@ -213,6 +225,8 @@ class Engine:
                     job = self._take(job, found)
                 event = self._judged(job, event)
                 job = self._take(job, event)
+                if given_up := policy.abandoned(job, self._streak(job)):
+                    job = self._take(job, given_up)
                 if job.status is Status.UNCERTAIN or policy.set_aside(self._streak(job)):
                     return
                 wait = policy.delay(event, self._streak(job), self._limits, self._chance())
@@ -239,6 +253,9 @@ class Engine:
     # ------------------------------------------------------------ what an event changes
 
     def _judged(self, job: Job, event: Event) -> Event:
+        if isinstance(event, Accepted) and self._ledger.knows(event.task_id):
+            words = f"answered with the id of another job's task, {event.task_id}"
+            return Lost(Problem("duplicate_task_id", words, event.request_id))
         return policy.judge(job, event, self._streak(job), self._limits, self._wall())
 
     def _take(self, job: Job, event: Event) -> Job:
@@ -250,20 +267,27 @@ class Engine:
             case Accepted():
                 self._refusals = 0
             case NotSent() | Throttled() | Unserved():
-                self._refusals += 1
-                pause = policy.pause(event, self._refusals, self._chance())
-                self._gate = max(self._gate, anyio.current_time() + pause)
+                self._pause(event)
             case Refused(problem=problem) if self._streak(job).unserved:
                 self._unserved[str(job.body.get("model"))] = problem
             case AccountRefused(problem=problem):
                 self.drain(Ending(Stop.ACCOUNT, problem))
+            case WrongAddress(problem=problem):
+                self.drain(Ending(Stop.ADDRESS, problem))
             case FetchFailed(problem=problem, local=True):
                 self.drain(Ending(Stop.DISK, problem))
             case Lost():
+                self._pause(event)
                 after = self._accept_risk(after)
             case _:
                 pass
         return after
+
+    def _pause(self, event: Event) -> None:
+        """Submit nothing for a while, longer with each refusal in a row."""
+        self._refusals += 1
+        pause = policy.pause(event, self._refusals, self._chance())
+        self._gate = max(self._gate, anyio.current_time() + pause)
 
     def _accept_risk(self, job: Job) -> Job:
         """Put an uncertain job back if the operator chose to risk paying twice for it."""

@@ -147,6 +147,13 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True)
+class Repriced:
+    """The same content costs something else now; counts for what is still to be paid."""
+
+    cost: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Renamed:
     """The manifest gives the same content another id."""
 
@@ -194,6 +201,13 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class AccountRefused:
     """The provider refuses the account (key or credit), whatever the job; nothing was charged."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class WrongAddress:
+    """What answered is not the provider's API: a redirect, or a page; nothing was charged."""
 
     problem: Problem
 
@@ -314,6 +328,7 @@ class RetryOrdered:
 Event = (
     SubmitStarted
     | Edited
+    | Repriced
     | Renamed
     | Accepted
     | NotSent
@@ -321,6 +336,7 @@ Event = (
     | Unserved
     | Refused
     | AccountRefused
+    | WrongAddress
     | Lost
     | StillRunning
     | Invisible
@@ -367,6 +383,7 @@ class Stop(StrEnum):
     BREAKER = "too many failures of the same kind in a row"
     INTERRUPT = "interrupted"
     DEADLINE = "deadline reached"
+    ADDRESS = "the base URL does not lead to the provider"
     ACCOUNT = "the provider refuses the account"
     DISK = "a video can't be written"
 

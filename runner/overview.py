@@ -132,6 +132,8 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     codes = []
     if ending and ending.stop is Stop.ACCOUNT:
         codes.append(ExitCode.ACCOUNT)
+    if ending and ending.stop is Stop.ADDRESS:
+        codes.append(ExitCode.PERSON)
     if view.of(Action.HELD, Action.UNCERTAIN):
         codes.append(ExitCode.PERSON)
     if view.of(Action.SUBMIT, Action.RESUME):

@@ -33,6 +33,7 @@ from runner.jobs import (
     Renamed,
     Rendered,
     RenderFailed,
+    Repriced,
     RetryOrdered,
     RiskAccepted,
     Saved,
@@ -44,6 +45,7 @@ from runner.jobs import (
     Tally,
     Throttled,
     Unserved,
+    WrongAddress,
     content_digest,
 )
 
@@ -51,11 +53,14 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
     (Status.PLANNED, SubmitStarted): Status.SUBMITTING,
     (Status.PLANNED, Refused): Status.FAILED,
     (Status.PLANNED, Edited): Status.PLANNED,
+    (Status.PLANNED, Repriced): Status.PLANNED,
+    (Status.FAILED, Repriced): Status.FAILED,
     (Status.SUBMITTING, Accepted): Status.RUNNING,
     (Status.SUBMITTING, NotSent): Status.PLANNED,
     (Status.SUBMITTING, Throttled): Status.PLANNED,
     (Status.SUBMITTING, Unserved): Status.PLANNED,
     (Status.SUBMITTING, AccountRefused): Status.PLANNED,
+    (Status.SUBMITTING, WrongAddress): Status.PLANNED,
     (Status.SUBMITTING, Refused): Status.FAILED,
     (Status.SUBMITTING, Lost): Status.UNCERTAIN,
     (Status.RUNNING, StillRunning): Status.RUNNING,
@@ -86,6 +91,7 @@ RETRY_AFTER_CAP = 3600.0
 UNSERVED_TRIES = 3
 FORBIDDEN_TRIES = 3
 NO_VIDEO_TRIES = 10
+LATE_TRIES = 5
 LINK_TRIES = 3
 FETCH_TRIES = 10
 RESUBMIT_ATTEMPTS = 3
@@ -123,10 +129,11 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
             )
         case Accepted(task_id=task_id):
             return replace(job, status=status, task_id=task_id, since=now)
-        case NotSent() | Throttled() | Unserved() | AccountRefused() | ConfirmedUnpaid():
-            problem = None if isinstance(event, ConfirmedUnpaid) else event.problem
+        case NotSent() | Throttled() | Unserved() | AccountRefused() | WrongAddress():
             unpaid = job if job.status is Status.RUNNING else _refunded(job)
-            return replace(unpaid, status=status, problem=problem)
+            return replace(unpaid, status=status, problem=event.problem)
+        case ConfirmedUnpaid():
+            return replace(_refunded(job), status=status, problem=None)
         case Refused(problem=problem):
             unpaid = _refunded(job) if job.status is Status.SUBMITTING else job
             return replace(unpaid, status=status, problem=problem, finished_at=now)
@@ -172,6 +179,8 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
                 problem=None,
                 finished_at=0.0,
             )
+        case Repriced(cost=cost):
+            return replace(job, cost=cost)
         case Renamed(id=id, derived=derived):
             return replace(job, id=id, derived=derived)
 
@@ -237,7 +246,8 @@ def judge(  # noqa: PLR0911 - one return an event
     Patience ends here: an id unknown for longer than the grace, a task older than the time-out,
     a model that nobody serves, a key that is refused again and again, a finished task
     without a video, a link that keeps failing.
-    A time-out is only ever concluded from a fresh answer, so a machine that slept asks first.
+    A time-out is only ever concluded from fresh answers, so a machine that slept asks first, and
+    a provider that can't be reached is waited for.
     """
     match event:
         case Invisible(problem=problem):
@@ -253,6 +263,9 @@ def judge(  # noqa: PLR0911 - one return an event
             return AccountRefused(problem) if tries >= FORBIDDEN_TRIES else event
         case PollFailed(problem=Problem(code="no_video") as problem):
             return GaveUp(problem) if streak.failures + 1 >= NO_VIDEO_TRIES else event
+        case PollFailed(problem=Problem(code=code) as problem) if code != "no_answer":
+            late = now - job.since >= limits.task_timeout
+            return GaveUp(problem) if late and streak.failures + 1 >= LATE_TRIES else event
         case FetchFailed(problem=problem, local=False):
             return LinkExpired(problem) if (streak.fetches + 1) % LINK_TRIES == 0 else event
         case _:
@@ -283,6 +296,14 @@ def may_resubmit(job: Job, limits: Limits) -> bool:
 def set_aside(streak: Streak) -> bool:
     """Whether a job has failed so often to come home that it is left for the next run."""
     return streak.fetches >= FETCH_TRIES
+
+
+def abandoned(job: Job, streak: Streak) -> GaveUp | None:
+    """What becomes of a job whose every address may not be asked: a person's case, or None."""
+    hopeless = job.problem is not None and job.problem.code == "unsafe_url"
+    if job.status is Status.RUNNING and hopeless and set_aside(streak):
+        return GaveUp(job.problem or Problem("unsafe_url", ""))
+    return None
 
 
 def is_noteworthy(before: Job, event: Event) -> bool:
@@ -326,7 +347,7 @@ def pause(event: Event, refusals: int, chance: float) -> float:
     match event:
         case Throttled(retry_after=float(asked)):
             return max(_asked(asked), backoff(refusals, chance))
-        case Throttled() | NotSent() | Unserved():
+        case Throttled() | NotSent() | Unserved() | Lost():
             return backoff(refusals, chance)
         case _:
             return 0.0
@@ -397,7 +418,9 @@ def within_budget(job: Job, tally: Tally, limits: Limits) -> bool:
     """Whether one more paid attempt of this job keeps to the budget."""
     if limits.budget_tasks is not None and tally.attempts + 1 > limits.budget_tasks:
         return False
-    return limits.budget_cost is None or tally.spent + (job.cost or 0) <= limits.budget_cost
+    if limits.budget_cost is None:
+        return True
+    return job.cost is not None and tally.spent + job.cost <= limits.budget_cost
 
 
 def in_doubt_for(job: Job, limits: Limits, now: float) -> float:

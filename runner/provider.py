@@ -98,4 +98,4 @@ class Provider:
                 answer = await self._transport.ask("GET", self._api.task.format(id=job.task_id))
         except (NotSentError, BrokenError) as error:
             return PollFailed(Problem("no_answer", str(error)))
-        return read_task(answer, self._wall())
+        return read_task(answer, job.task_id, self._wall())

@@ -26,7 +26,10 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
         Action.UNCERTAIN: f"uncertain: perhaps charged; settle them: {_command('resolve', view)}",
         Action.REMOVED: "no longer in the manifest; their records are kept",
     }
-    lines = [f"{view.name}: {plural(sum(counts.values()), 'job')}, state in {view.state_file}"]
+    fresh = ", a new file" if all(line.job is None for line in view.lines) else ""
+    lines = [
+        f"{view.name}: {plural(sum(counts.values()), 'job')}, state in {view.state_file}{fresh}"
+    ]
     lines += [
         f"  {counts[action]:>7}  {action:<9}  {says[action]}" for action in Action if counts[action]
     ]

@@ -75,7 +75,11 @@ class Transport:
         connections: int = 32,
         backend: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        trust = httpx.create_ssl_context() if backend is None else False
+        try:
+            trust = httpx.create_ssl_context() if backend is None else False
+        except OSError as error:
+            words = f"the certificates can't be read: {error.strerror or error}"
+            raise ConfigurationError(f"{words}; is SSL_CERT_FILE right?") from None
         proxies = not is_loopback(base_url)
 
         def client(timeout: httpx.Timeout, keep: int, limit: int | None) -> httpx.AsyncClient:
@@ -90,9 +94,13 @@ class Transport:
 
         self._base_url = base_url.rstrip("/")
         self._headers = dict(headers)
-        self._paid = client(_PAID, keep=0, limit=None)
-        self._free = client(_FREE, keep=connections, limit=connections)
-        self._films = client(_FILM, keep=8, limit=None)
+        self._key = headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            self._paid = client(_PAID, keep=0, limit=None)
+            self._free = client(_FREE, keep=connections, limit=connections)
+            self._films = client(_FILM, keep=8, limit=None)
+        except (ImportError, ValueError) as error:
+            raise ConfigurationError(f"the proxy in the environment: {_words(error, {})}") from None
 
     async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
         """POST the one request that costs money, once. Raises `NotSentError`, `BrokenError`."""
@@ -118,9 +126,16 @@ class Transport:
         try:
             with anyio.fail_after(_WHOLE):
                 async with _translated(client, method, url, headers, content) as response:
-                    return await _whole(response)
+                    return self._without_key(await _whole(response))
         except TimeoutError:
             raise BrokenError(f"no whole answer within {_WHOLE:g} seconds") from None
+
+    def _without_key(self, answer: Answer) -> Answer:
+        """A provider may quote the key in an error; it goes no further than here."""
+        if not self._key:
+            return answer
+        headers = {name: value.replace(self._key, "***") for name, value in answer.headers.items()}
+        return Answer(answer.status, headers, answer.body.replace(self._key.encode(), b"***"))
 
     @asynccontextmanager
     async def download(self, url: str) -> AsyncIterator[Download]:

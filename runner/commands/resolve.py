@@ -12,16 +12,19 @@ import click
 from runner.batch import Batch, prepare, program_name
 from runner.commands import options
 from runner.dialects import is_task_id
-from runner.engine import commit
+from runner.engine import commit, settle_interrupted
 from runner.errors import ConfigurationError, ExitCode
 from runner.jobs import Abandoned, ConfirmedUnpaid, Event, FoundRemote, Job, Status
-from runner.ledger import Ledger
+from runner.ledger import Ledger, is_locked
 from runner.words import money, plural, printable
+
+# A submit is `submitting` while its answer is awaited, and after a run died waiting for it.
+IN_DOUBT = {Status.UNCERTAIN, Status.SUBMITTING}
 
 
 @click.command()
 @options.batch
-@click.argument("ids", nargs=-1, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
 @click.option("--all", "everything", is_flag=True, help="Every uncertain job.")
 @click.option("--task-id", default="", metavar="TASK", help="It was accepted: poll this task.")
 @click.option("--not-charged", is_flag=True, help="It was never charged: submit it again.")
@@ -65,8 +68,11 @@ def resolve(
     if task_id:
         event = FoundRemote(task_id, now)
     with batch.opened("resolve") as ledger:
-        jobs = _chosen(ledger, ids)
-        _refuse_foreign(ledger, task_id, jobs)
+        settle_interrupted(ledger, now)
+        jobs = _chosen(ledger, ids, {Status.UNCERTAIN})
+        _refuse_contradiction(ledger, task_id, jobs)
+        if not_charged and everything:
+            jobs = [job for job in jobs if not job.task_id]
         for job in jobs:
             commit(ledger, job, event, now)
         ledger.end_run("done", ExitCode.DONE, now)
@@ -76,18 +82,23 @@ def resolve(
     return ExitCode.DONE
 
 
-def _chosen(ledger: Ledger, ids: tuple[str, ...]) -> list[Job]:
-    """The uncertain jobs with these ids, or all; a submit that was cut off counts as one."""
+def _chosen(ledger: Ledger, ids: tuple[str, ...], statuses: set[Status]) -> list[Job]:
+    """The jobs in doubt with these ids, or all."""
     found: dict[str, list[Job]] = {}
-    for job in ledger.jobs({Status.UNCERTAIN}):
+    for job in ledger.jobs(statuses):
         found.setdefault(job.id, []).append(job)
     options.refuse_unknown(ids, found, "uncertain")
     return [job for id in (ids or found) for job in found[id]]
 
 
-def _refuse_foreign(ledger: Ledger, task_id: str, jobs: list[Job]) -> None:
-    """One task makes one video: refuse the id of another job's task."""
+def _refuse_contradiction(ledger: Ledger, task_id: str, jobs: list[Job]) -> None:
+    """One task makes one video: refuse the id of another's task, and a second id for a job."""
     keys = {job.key for job in jobs}
+    if task_id and len(jobs) != 1:
+        raise ConfigurationError(f"{jobs[0].id} names {len(jobs)} jobs; a task is one job's")
+    if task_id and jobs[0].task_id not in {"", task_id}:
+        words = f"{jobs[0].id} has a task already, {jobs[0].task_id}, which is asked about again"
+        raise ConfigurationError(f"{words} by each run; give it up, or leave it")
     owner = next((job for job in ledger.jobs() if task_id and job.task_id == task_id), None)
     if owner is not None and owner.key not in keys:
         raise ConfigurationError(f"task {task_id} already belongs to {owner.id}")
@@ -98,7 +109,8 @@ def _show(batch: Batch, ids: tuple[str, ...]) -> ExitCode:
     jobs = []
     if ledger is not None:
         try:
-            jobs = _chosen(ledger, ids)
+            statuses = {Status.UNCERTAIN} if is_locked(batch.state_file) else IN_DOUBT
+            jobs = _chosen(ledger, ids, statuses)
             moments = {job.key: _moment_of_doubt(ledger, job) for job in jobs}
         finally:
             ledger.close()

@@ -12,8 +12,8 @@ from runner.batch import prepare, program_name
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import Job, RetryOrdered
-from runner.overview import Action
+from runner.jobs import RetryOrdered
+from runner.overview import Action, Line, total_cost
 from runner.report import status_text
 from runner.words import money, plural
 
@@ -45,7 +45,7 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
             click.echo(f"{batch.name}: no failed jobs")
             return ExitCode.DONE
         click.echo(status_text(view, chosen))
-        cost = _cost(jobs)
+        cost = _cost(chosen)
         words = f"{plural(len(jobs), 'job')} would be paid for again{cost}"
         if not yes and not sys.stdin.isatty():
             raise ConfigurationError(f"{words}; add --yes to agree")
@@ -60,6 +60,6 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
     return ExitCode.DONE
 
 
-def _cost(jobs: list[Job]) -> str:
-    costs = [job.cost for job in jobs if job.cost is not None]
-    return f", for {money(sum(costs))}" if len(costs) == len(jobs) else ""
+def _cost(lines: list[Line]) -> str:
+    cost = total_cost(lines)
+    return "" if cost is None else f", for {money(cost)}"

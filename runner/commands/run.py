@@ -6,17 +6,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import click
 
-from runner.batch import Batch, bring_in_line, prepare, read_key
+from runner.batch import Batch, Options, bring_in_line, prepare, read_key
 from runner.commands import options
-from runner.console import Console, JsonLines, Live, Plain, Silent
+from runner.console import Console, JsonLines, Live, Plain, Silent, write_line
 from runner.download import Downloader
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode
@@ -94,13 +94,23 @@ def run(
       runner run catalog.yaml --deadline 50m          from cron, every hour
       runner run catalog.yaml --progress json | jq .
     """
-    batch = prepare(options.as_options(**given, resubmit_uncertain=on_uncertain == "resubmit"))
+    asked = options.as_options(**given, resubmit_uncertain=on_uncertain == "resubmit")
+    with _interruptible():
+        return _run(asked, deadline=deadline, key_file=key_file, progress=progress, verbose=verbose)
+
+
+def _run(
+    asked: Options, *, deadline: float | None, key_file: Path | None, progress: str, verbose: bool
+) -> ExitCode:
+    batch = prepare(asked)
     for warning in batch.manifest.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        write_line(f"warning: {warning}", sys.stderr)
     key = read_key(batch.api, key_file)
+    if not batch.state_file.exists():
+        write_line(f"a new state file: {batch.state_file}", sys.stderr)
     with batch.opened("run") as ledger:
         admission = batch.admit(ledger.jobs())
-        batch.check_folders(admission.new)
+        batch.check_folders(batch.overview(admission))
         bring_in_line(ledger, admission, time.time())
         session = _Session(batch, ledger, key, progress, verbose)
         ending = anyio.run(session.work, deadline)
@@ -112,11 +122,43 @@ def run(
     return code
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let any of the signals end what comes before the engine, with words instead of a blow.
+
+    Nothing is in the air then, so there is nothing to store. A signal that the caller told this
+    process to ignore (nohup) stays ignored.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN or number == signal.SIGINT:
+                signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _deafen() -> None:
+    """The work is done and stored: a late signal may not spoil the last words."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _say_last(last: Summary, style: str) -> None:
     """On a terminal the line that says it all comes first; in a log, last."""
     details = [f"  {line}" for line in last.details] + [f"next: {line}" for line in last.next]
     lines = [last.line, *details] if style == "live" else [*details, last.line]
-    print(*lines, sep="\n", file=sys.stderr if style == "json" else sys.stdout)
+    for line in lines:
+        write_line(line, sys.stderr if style == "json" else sys.stdout)
 
 
 def _style(progress: str) -> str:
@@ -172,6 +214,7 @@ class _Session:
                     group.cancel_scope.cancel()
             except BaseExceptionGroup as errors:
                 raise first_error(errors) from None
+            _deafen()
             return ending
 
     def _console(self) -> Console:
@@ -186,7 +229,8 @@ class _Session:
                 return Silent()
 
     async def _heed_signals(self, engine: Engine, console: Console) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        heeded = (each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN)
+        with anyio.open_signal_receiver(*heeded) as signals:
             await anext(signals)
             waiting = engine.drain(Ending(Stop.INTERRUPT))
             console.say(

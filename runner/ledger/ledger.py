@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,7 @@ class Ledger:
                 db.conn.execute("PRAGMA synchronous=FULL")
                 ledger._migrate()
                 ledger._rescue = RescueFile(path)
+                _make_folders_last(path)
             except BaseException:
                 ledger.close()
                 raise
@@ -214,6 +215,12 @@ class Ledger:
         with _explained(self.path):
             row = self._db.execute(query, [Status.PLANNED]).fetchone()
             return _job(row) if row else None
+
+    def knows(self, task_id: str) -> bool:
+        """Whether a job has this task's id already: one task makes one video."""
+        with _explained(self.path):
+            query = "SELECT 1 FROM jobs WHERE task_id = ? LIMIT 1"
+            return self._db.execute(query, [task_id]).fetchone() is not None
 
     def spent(self) -> tuple[int, int]:
         """Paid submissions ever (those in doubt included), and their cost in millionths."""
@@ -367,6 +374,17 @@ def _explained(path: Path) -> Iterator[None]:
         raise StateError(f"{path}: the state file can't be used: {error.strerror}") from error
     except (ValueError, OverflowError) as error:
         raise StateError(f"{path}: the state file can't hold or give a value: {error}") from error
+
+
+def _make_folders_last(path: Path) -> None:
+    """Sync the names of the folders that lead to a file: a power cut could take a new one back."""
+    for folder in path.absolute().parent.parents:
+        with suppress(OSError):  # not ours to open, so not ours to have made
+            fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
 
 def _planned(entry: Entry) -> Job:

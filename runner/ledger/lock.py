@@ -13,6 +13,25 @@ from types import TracebackType
 from runner.errors import LockedError, StateError
 
 
+def is_locked(state_file: Path) -> bool:
+    """Whether a process works on this state file at the moment. Changes nothing."""
+    try:
+        fd = os.open(_lock_path(state_file), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _lock_path(state_file: Path) -> Path:
+    return state_file.with_name(state_file.name + ".lock")
+
+
 class StateLock:
     """An exclusive lock beside the state file, held until `release` or the end of the process.
 
@@ -21,7 +40,7 @@ class StateLock:
     """
 
     def __init__(self, state_file: Path) -> None:
-        self.path = state_file.with_name(state_file.name + ".lock")
+        self.path = _lock_path(state_file)
         self._fd = -1
         try:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -39,6 +39,7 @@ def m001_jobs_events_runs(db: Database) -> None:
         """
     )
     db.execute("CREATE INDEX jobs_by_status ON jobs (status, position)")
+    db.execute("CREATE INDEX jobs_by_task ON jobs (task_id) WHERE task_id <> ''")
     db.execute(
         """
         CREATE TABLE events (

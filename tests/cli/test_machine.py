@@ -74,10 +74,11 @@ def test_no_room_for_a_commit(provided: Provided, room: int) -> None:
 def test_too_many_open_files(provided: Provided) -> None:
     """Connections that can't be opened were never sent: they are tried again."""
     desk = provided(*QUICK)
-    desk.manifest(30, MANIFEST.replace("concurrency: 3", "concurrency: 30"))
-    code, said = limited(desk, resource.RLIMIT_NOFILE, 24, "run", "batch.yaml")
+    desk.manifest(10, MANIFEST.replace("concurrency: 3", "concurrency: 10"))
+    code, said = limited(desk, resource.RLIMIT_NOFILE, 19, "run", "batch.yaml")
     assert code == 0, said
-    assert desk.audit()["charged"] == 30
+    assert "Too many open files" in said or "was not reached" in said
+    assert desk.audit()["charged"] == 10
 
 
 def test_the_output_folder_vanishes(provided: Provided) -> None:

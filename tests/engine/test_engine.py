@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from world import World, entries, entry
 
 from runner.jobs import Limits, Status, Stop
-from runner.sandbox import Span
+from runner.sandbox import SandboxTransport, Span
 
 
 def test_every_video_comes_home(tmp_path: Path) -> None:
@@ -121,7 +122,6 @@ def test_a_passing_fault_costs_nothing(tmp_path: Path, fault: str) -> None:
         ("submit:422", None),
         ("submit:403", None),
         ("submit:500-invalid-request", "invalid_request"),
-        ("submit:redirect", None),
     ],
 )
 def test_a_refusal_or_failure_is_final(tmp_path: Path, fault: str, code: str | None) -> None:
@@ -205,6 +205,106 @@ def test_a_refused_account_stops_the_run(tmp_path: Path, fault: str) -> None:
     world.run(entries(5))
     assert set(world.statuses().values()) == {Status.DONE}
     assert world.charged == 5
+
+
+@pytest.mark.parametrize("fault", ["submit:redirect#1", "submit:html-404#1"])
+def test_a_wrong_address_stops_the_run(tmp_path: Path, fault: str) -> None:
+    """A redirect or a page is nobody's refusal of a job: it stays planned."""
+    world = World(tmp_path)
+    if fault == "submit:html-404#1":
+        backend = httpx.MockTransport(lambda request: httpx.Response(404, html="<p>not here"))
+        ending = world.run(entries(3), backend=backend)
+    else:
+        world = World(tmp_path, fault)
+        ending = world.run(entries(3))
+    assert ending.stop is Stop.ADDRESS
+    assert set(world.statuses().values()) <= {Status.PLANNED, Status.RUNNING}
+    assert world.statuses()["lamp-01"] is Status.PLANNED
+
+
+def test_an_answer_about_another_task_is_no_answer(tmp_path: Path) -> None:
+    """A provider that mixes tasks up: no video is saved under another job's name."""
+    world = World(tmp_path, limits=Limits(task_timeout=600))
+    inner = SandboxTransport(world.simulator)
+
+    async def mixed_up(request: httpx.Request) -> httpx.Response:
+        if "/tasks/" in request.url.path:
+            first = world.simulator.charges[0].task_id
+            path = f"/runwayml/v1/tasks/{first}"
+            request = httpx.Request(
+                "GET", request.url.copy_with(path=path), headers=request.headers
+            )
+        return await inner.handle_async_request(request)
+
+    world.run(entries(3), backend=httpx.MockTransport(mixed_up))
+    world.check_home()
+    jobs = world.jobs()
+    assert all(Path(job.output).stem == job.id for job in jobs.values() if job.output)
+    shas = [job.sha256 for job in jobs.values() if job.sha256]
+    assert len(shas) == len(set(shas))
+
+
+def test_one_id_is_one_jobs(tmp_path: Path) -> None:
+    """A submit answered with the id of another job's task is in doubt."""
+    world = World(tmp_path, limits=Limits(concurrency=1, visibility_grace=1))
+    inner = SandboxTransport(world.simulator)
+
+    async def repeating(request: httpx.Request) -> httpx.Response:
+        response = await inner.handle_async_request(request)
+        if request.method == "POST" and "image_to_video" in request.url.path:
+            return httpx.Response(200, json={"id": world.simulator.charges[0].task_id})
+        return response
+
+    world.run(entries(2), backend=httpx.MockTransport(repeating))
+    assert world.statuses() == {"lamp-01": Status.DONE, "lamp-02": Status.UNCERTAIN}
+    problem = world.jobs()["lamp-02"].problem
+    assert problem
+    assert problem.code == "duplicate_task_id"
+
+
+def test_a_task_that_can_not_be_asked_about_ends(tmp_path: Path) -> None:
+    """Answers that make no sense for longer than the time-out: a person's, with the id kept."""
+    world = World(tmp_path, "poll:400", "feed:500", limits=Limits(task_timeout=300))
+    world.run(entries(1))
+    assert world.statuses() == {"lamp-01": Status.UNCERTAIN}
+    assert world.jobs()["lamp-01"].task_id
+
+
+def test_a_provider_out_of_reach_is_waited_for(tmp_path: Path) -> None:
+    """No network for longer than the time-out says nothing about the task."""
+    limits = Limits(task_timeout=300)
+    world = World(tmp_path, "poll:connect-error#40", "feed:connect-error#40", limits=limits)
+    world.run(entries(1))
+    assert world.statuses() == {"lamp-01": Status.DONE}
+
+
+def test_an_address_that_may_not_be_asked_needs_a_person(tmp_path: Path) -> None:
+    """A provider that gives links into a private network: uncertain in the end, never asked."""
+    world = World(tmp_path)
+    inner = SandboxTransport(world.simulator)
+    asked: list[str] = []
+
+    async def leading_inside(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        response = await inner.handle_async_request(request)
+        body = (await response.aread()).replace(b"https://api.example.com", b"https://10.0.0.1")
+        return httpx.Response(response.status_code, content=body)
+
+    world.run(entries(1), backend=httpx.MockTransport(leading_inside))
+    assert world.statuses() == {"lamp-01": Status.UNCERTAIN}
+    assert set(asked) == {"api.example.com"}
+
+
+def test_a_new_price_counts_for_what_is_still_to_be_paid(tmp_path: Path) -> None:
+    """The budget is kept with today's price, also for jobs planned before there was one."""
+    world = World(tmp_path, "submit:401#1", limits=Limits(budget_cost=2_000_000))
+    world.limits = Limits()
+    assert world.run(entries(6)).stop is Stop.ACCOUNT
+    bought = world.charged
+    world.limits = Limits(budget_cost=2_000_000)
+    priced = [replace(each, cost=1_000_000) for each in entries(6)]
+    assert world.run(priced).stop is Stop.BUDGET
+    assert world.charged == bought + 2
 
 
 def test_running_tasks_survive_a_refused_account(tmp_path: Path) -> None:

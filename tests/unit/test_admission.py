@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.admission import Reason, admit, differences, hold_existing
-from runner.jobs import Edited, Entry, Job, Renamed, Status, content_digest
+from runner.jobs import Edited, Entry, Job, Renamed, Repriced, Status, content_digest
 
 
 def entry(id: str, prompt: str = "pan", *, derived: str = "") -> Entry:
@@ -107,6 +107,36 @@ def test_a_new_member_of_a_family_takes_a_free_number() -> None:
     found = admit([entry("x", "zoom", derived="x"), replace(paid, id="x-2")], [job(1, paid)])
     assert [match.job.id for match in found.known] == ["x"]
     assert [each.id for each in found.new] == ["x-2"]
+
+
+def test_an_edited_matrix_is_held() -> None:
+    """An edited axis value changes derived ids; what was paid for the image is still recognised."""
+    paid_for = replace(entry("lamp-aaaa", "pan", derived="lamp-aaaa"))
+    body = {**paid_for.body, "promptText": "zoom"}
+    edited = Entry("lamp-bbbb", "lamp-bbbb", body, content_digest(body), None, "m.yaml", 1)
+    found = admit([edited], [job(1, paid_for)])
+    assert [item.reason for item in found.held] == [Reason.CHANGED]
+    added = admit([paid_for, edited], [job(1, paid_for)])
+    assert [each.id for each in added.new] == ["lamp-bbbb"]
+
+
+def test_an_id_that_is_claimed_is_given_up() -> None:
+    """An explicit id goes to the entry that names it; the job known by content is numbered."""
+    paid_for = entry("lamp")
+    derived = replace(paid_for, id="lamp-1234", derived="lamp-1234")
+    found = admit([derived, entry("lamp", "another")], [job(1, paid_for)])
+    assert [match.entry.id for match in found.known] == ["lamp-1234"]
+    assert [each.id for each in found.new] == ["lamp"]
+    assert [event for _, event in found.changes()] == [Renamed("lamp-1234", "lamp-1234")]
+
+
+def test_a_new_price_is_taken_where_it_still_counts() -> None:
+    """Planned and failed jobs take today's price; what was paid keeps its own."""
+    priced = replace(entry("a"), cost=7)
+    for status in (Status.PLANNED, Status.FAILED):
+        found = admit([priced], [job(1, entry("a"), status)])
+        assert [event for _, event in found.changes()] == [Repriced(7)]
+    assert not list(admit([priced], [job(1, entry("a"))]).changes())
 
 
 def test_a_file_of_unknown_origin_holds_a_new_entry() -> None:

@@ -35,6 +35,7 @@ from runner.jobs import (
     Renamed,
     Rendered,
     RenderFailed,
+    Repriced,
     RetryOrdered,
     RiskAccepted,
     Saved,
@@ -45,6 +46,7 @@ from runner.jobs import (
     Tally,
     Throttled,
     Unserved,
+    WrongAddress,
 )
 from runner.policy import Streak
 
@@ -55,12 +57,14 @@ ONE_OF_EACH: list[Event] = [
     SubmitStarted(BODY, 5),
     Edited("new", "", BODY, 7),
     Renamed("new", ""),
+    Repriced(9),
     Accepted("task-1"),
     NotSent(PROBLEM),
     Throttled(PROBLEM),
     Unserved(PROBLEM),
     Refused(PROBLEM),
     AccountRefused(PROBLEM),
+    WrongAddress(PROBLEM),
     Lost(PROBLEM),
     StillRunning("RUNNING"),
     Invisible(PROBLEM),
@@ -81,15 +85,16 @@ ONE_OF_EACH: list[Event] = [
 
 # Written out by hand from the design, not derived from the table under test.
 LEGAL = {
-    Status.PLANNED: "SubmitStarted>submitting Refused>failed Edited>planned Renamed>planned",
+    Status.PLANNED: "SubmitStarted>submitting Refused>failed Edited>planned Renamed>planned "
+    "Repriced>planned",
     Status.SUBMITTING: "Accepted>running NotSent>planned Throttled>planned Unserved>planned "
-    "AccountRefused>planned Refused>failed Lost>uncertain Renamed>submitting",
+    "AccountRefused>planned WrongAddress>planned Refused>failed Lost>uncertain Renamed>submitting",
     Status.RUNNING: "StillRunning>running Invisible>running PollFailed>running "
     "AccountRefused>running Rendered>rendered RenderFailed>failed GaveUp>uncertain "
     "Renamed>running",
     Status.RENDERED: "Saved>done FetchFailed>rendered LinkExpired>running Renamed>rendered",
     Status.DONE: "FileMissed>running Renamed>done",
-    Status.FAILED: "RetryOrdered>planned Edited>planned Renamed>failed",
+    Status.FAILED: "RetryOrdered>planned Edited>planned Renamed>failed Repriced>failed",
     Status.UNCERTAIN: "FoundRemote>running ConfirmedUnpaid>planned RiskAccepted>planned "
     "Abandoned>failed Renamed>uncertain",
 }
