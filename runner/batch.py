@@ -13,14 +13,13 @@ from pathlib import Path
 
 from runner import __version__, policy
 from runner.admission import Admission, admit, hold_existing
+from runner.apis import APIS, Api, check_base_url
 from runner.errors import ConfigurationError, StateError
 from runner.jobs import Body, Job, Limits
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load
 from runner.manifest.output import DEFAULT as OUTPUT
 from runner.overview import Action, Overview, overview
-from runner.provider import APIS, Api
-from runner.transport import check_base_url
 
 EMBEDDED = "embedded"
 

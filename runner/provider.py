@@ -4,53 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from runner.apis import Api
 from runner.dialects import read_submit, read_task
 from runner.download import Downloader
 from runner.jobs import Event, Fetch, Job, Lost, NotSent, Poll, PollFailed, Problem, Step, Submit
 from runner.transport import BrokenError, NotSentError, Transport
-
-
-@dataclass(frozen=True, slots=True)
-class Api:
-    """Where a provider is and how it is called. `feed` is "" where there is no second source."""
-
-    name: str
-    base_url: str
-    key_variable: str
-    submit: str
-    task: str
-    feed: str
-
-
-APIS = {
-    "cometapi": Api(
-        name="cometapi",
-        base_url="https://api.cometapi.com",
-        key_variable="COMETAPI_KEY",
-        submit="/runwayml/v1/image_to_video",
-        task="/runwayml/v1/tasks/{id}",
-        feed="/runway/feed",
-    ),
-    "runway": Api(
-        name="runway",
-        base_url="https://api.dev.runwayml.com",
-        key_variable="RUNWAYML_API_SECRET",
-        submit="/v1/image_to_video",
-        task="/v1/tasks/{id}",
-        feed="",
-    ),
-    "sandbox": Api(
-        name="sandbox",
-        base_url="",
-        key_variable="",
-        submit="/runwayml/v1/image_to_video",
-        task="/runwayml/v1/tasks/{id}",
-        feed="/runway/feed",
-    ),
-}
 
 
 class Provider:

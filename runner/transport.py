@@ -7,18 +7,17 @@ exact exception. No retry and no redirect is ever the library's own choice.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
 
+from runner.apis import is_loopback
 from runner.dialects import Answer
 from runner.errors import ConfigurationError
 
@@ -160,33 +159,6 @@ class Transport:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine, where plain HTTP shows the key to nobody."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def check_base_url(url: str) -> str:
-    """The base URL without its last slash. Raises `ConfigurationError` for an unsafe one."""
-    try:
-        parts = urlsplit(url)
-        valid = bool(parts.hostname) and parts.port != 0 and parts.scheme in {"http", "https"}
-    except ValueError:
-        valid = False
-    if "@" in url:
-        raise ConfigurationError("the base URL may not hold a user or a password")
-    if not valid or not set(url).isdisjoint("?# ") or not url.isprintable():
-        raise ConfigurationError(
-            f"{url.partition('?')[0]!r} is not a base URL; expected e.g. https://api.cometapi.com"
-        )
-    if parts.scheme == "http" and not is_loopback(url):
-        raise ConfigurationError(f"{url}: plain http would send the key in the clear; use https")
-    return url.rstrip("/")
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import click
 
+from runner.apis import is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
 from runner.commands import options
 from runner.console import Console, JsonLines, Live, Plain, Silent, write_line
@@ -25,7 +26,7 @@ from runner.ledger import Ledger
 from runner.overview import exit_code
 from runner.provider import Provider
 from runner.report import Summary, summary
-from runner.transport import Transport, is_loopback
+from runner.transport import Transport
 
 
 @click.command()

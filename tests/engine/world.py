@@ -16,12 +16,13 @@ import trio
 from trio.testing import MockClock
 
 from runner.admission import Admission, admit
+from runner.apis import APIS
 from runner.batch import bring_in_line
 from runner.download import Downloader
 from runner.engine import Engine
 from runner.jobs import Ending, Entry, Event, Job, Limits, Status, Step, content_digest
 from runner.ledger import Ledger
-from runner.provider import APIS, Provider
+from runner.provider import Provider
 from runner.sandbox import Fault, SandboxTransport, Settings, Simulator, Span
 from runner.transport import Transport
 
