@@ -145,7 +145,7 @@ def _is_private(host: str) -> bool:
         pass
     try:  # the short, decimal, octal and hexadecimal forms that the system's resolver knows
         return not ipaddress.ip_address(socket.inet_aton(host)).is_global
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return host == "localhost" or host.endswith(".localhost")
 
 

@@ -66,8 +66,8 @@ class Engine:
     """One run over one state file. `run` may be called once.
 
     `wall` gives seconds since 1970 for what is stored and for ages; waiting uses the event
-    loop's own clock, which no clock change disturbs. `observe` is told of each change, and must
-    neither block nor raise.
+    loop's own clock, which no clock change disturbs. `observe` is told of each change, `say` gets
+    words for people; neither may block or raise.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Engine:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         observe: Observe = lambda before, event, after: None,
+        say: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._ledger = ledger
         self._perform = perform
@@ -86,6 +87,8 @@ class Engine:
         self._wall = wall
         self._chance = chance
         self._observe = observe
+        self._say = say
+        self._waiting_said = False
         self._scope = anyio.CancelScope()
         self._changed = anyio.Event()
         self._ending: Ending | None = None
@@ -186,6 +189,7 @@ class Engine:
                 self._ending = Ending(Stop.BREAKER, problem)
                 return
             if job is None or not policy.has_room(self.tally, self._limits):
+                self._say_what_is_waited_for()
                 await self._change()
             elif (wait := self._gate - anyio.current_time()) > 0:
                 await anyio.sleep(wait)
@@ -199,6 +203,16 @@ class Engine:
                 self._ending = Ending(Stop.BUDGET)
                 return
             await anyio.lowlevel.checkpoint()
+
+    def _say_what_is_waited_for(self) -> None:
+        """Once, when only submissions in doubt keep the next job from being submitted."""
+        doubts = self._doubts()
+        if doubts and not self._at_provider and not self._waiting_said:
+            self._waiting_said = True
+            self._say(
+                f"waiting for up to {max(doubts):.0f} seconds: {len(doubts)} submissions in doubt "
+                "may be running and hold every place at the provider"
+            )
 
     async def _buy(self, job: Job) -> None:
         """Pay, store the answer, follow the task. Even a cancelled run waits for the answer."""

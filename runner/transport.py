@@ -22,6 +22,7 @@ from runner.dialects import Answer
 from runner.errors import ConfigurationError
 
 _MEGABYTE = 1 << 20
+_SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
 _PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
 _FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
 _WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
@@ -131,7 +132,7 @@ class Transport:
 
     def _without_key(self, answer: Answer) -> Answer:
         """A provider may quote the key in an error; it goes no further than here."""
-        if not self._key:
+        if len(self._key) < _SHORTEST_KEY:
             return answer
         headers = {name: value.replace(self._key, "***") for name, value in answer.headers.items()}
         return Answer(answer.status, headers, answer.body.replace(self._key.encode(), b"***"))

@@ -204,7 +204,13 @@ class _Session:
                 batch.api, transport, downloader, lambda job: batch.place(job.id, job.body)
             )
             console = self._console()
-            engine = Engine(self._ledger, provider.perform, batch.limits, observe=console.observe)
+            engine = Engine(
+                self._ledger,
+                provider.perform,
+                batch.limits,
+                observe=console.observe,
+                say=console.say,
+            )
             view = batch.overview(batch.admit(self._ledger.jobs()))
             console.start(view.counts(), lambda: engine.tally)
             parts.callback(console.stop)

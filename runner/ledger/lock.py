@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -32,6 +33,16 @@ def _lock_path(state_file: Path) -> Path:
     return state_file.with_name(state_file.name + ".lock")
 
 
+def _taken(fd: int) -> bool:
+    """Take the lock if it is free; somebody who only looks (`is_locked`) has it for an instant."""
+    for _ in range(5):
+        with suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.01)
+    return False
+
+
 class StateLock:
     """An exclusive lock beside the state file, held until `release` or the end of the process.
 
@@ -47,9 +58,7 @@ class StateLock:
         except OSError as error:
             message = f"{self.path}: can't be opened for writing: {error.strerror}"
             raise StateError(message) from None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _taken(fd):
             holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process"
             os.close(fd)
             message = f"{state_file}: in use by {holder}; nothing was done"

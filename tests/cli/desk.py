@@ -17,6 +17,7 @@ MANIFEST = """\
 version: 1
 concurrency: 3
 poll_interval: 200ms
+visibility_grace: 2s
 defaults: {model: gen3a_turbo, prompt: slow push in}
 jobs:
 """

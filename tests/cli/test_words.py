@@ -28,7 +28,7 @@ def test_a_typo_is_named_with_its_line(desk: Desk) -> None:
     desk.write("batch.yaml", text)
     for command in ("run", "plan", "check", "status", "retry", "resolve"):
         done = desk.run(command, "batch.yaml", code=2)
-        assert re.search(r"batch\.yaml:6:\d+: jobs\[0\]", done.stderr), done.stderr
+        assert re.search(r"batch\.yaml:7:\d+: jobs\[0\]", done.stderr), done.stderr
         assert "did you mean `image`" in done.stderr
         assert untouched(desk)
 

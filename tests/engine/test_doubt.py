@@ -165,3 +165,11 @@ def test_a_clock_set_back_loses_nothing(tmp_path: Path) -> None:
     world.run(entries(4))
     assert set(world.statuses().values()) == {Status.DONE}
     assert world.charged == 4
+
+
+def test_a_run_says_what_it_waits_for(tmp_path: Path) -> None:
+    """When only doubtful submissions hold the places, the operator is told, once."""
+    world = World(tmp_path, "submit:charged-then-cut#2", limits=Limits(concurrency=1))
+    world.run(entries(3))
+    (words,) = [words for words in world.said if "in doubt" in words]
+    assert "up to 600 seconds" in words

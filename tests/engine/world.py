@@ -58,6 +58,7 @@ class World:
         self.folder = folder
         self.limits = limits or Limits(concurrency=3)
         self.now = EPOCH
+        self.said: list[str] = []
         self.seen: list[tuple[Job, Event, Job]] = []
         chosen: dict[str, object] = {"render": Span(60, 120), "queue": Span(5, 5), **given}
         parsed = tuple(Fault.parse(fault) for fault in faults)
@@ -128,6 +129,7 @@ class World:
                     self.limits,
                     wall=self.wall,
                     chance=lambda: 0.5,
+                    say=self.said.append,
                     observe=lambda before, event, after: self.seen.append((before, event, after)),
                 )
                 wrapped = wrap(provider.perform, engine) if wrap else None
