@@ -121,6 +121,7 @@ def test_two_interrupts_leave_at_once(provided: Provided) -> None:
     wait_for(process, 1)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
+    assert process.stderr.readline().startswith("a new state file")
     assert "waiting for 1 submit" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
