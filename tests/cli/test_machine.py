@@ -47,7 +47,7 @@ def test_no_room_for_a_video(provided: Provided) -> None:
     desk.manifest(
         1, MANIFEST.replace("slow push in", "x").replace("{model", "{duration: 10, model")
     )
-    code, said = limited(desk, resource.RLIMIT_FSIZE, 300_000, "run", "batch.yaml")
+    code, said = limited(desk, resource.RLIMIT_FSIZE, 220_000, "run", "batch.yaml")
     assert code == 3
     assert "a video can't be written" in said
     assert not list((desk.folder / "outputs").rglob("*.mp4*"))
