@@ -138,3 +138,5 @@ KNOWN: Mapping[str, Model] = {
         Model("veo3", durations=(8,), ratios=_VEO_RATIOS, default_duration=8),
     )
 }
+
+RATIOS = tuple(dict.fromkeys(ratio for model in KNOWN.values() for ratio in model.ratios))

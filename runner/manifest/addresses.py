@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 
+from runner.manifest.suggest import nearest
 from runner.manifest.values import InvalidError, named, shown
 
 MAX_URL = 2048
@@ -32,9 +34,12 @@ def image(text: str) -> str:
     if match["user"] is not None:
         raise InvalidError("carries a user name or password", "use a signed or public address")
     bad = next((c for c in text if not c.isprintable() or c in ' "<>\\^`{|}'), None)
+    if bad is not None and re.search(r"\shttps?://", text, re.IGNORECASE):
+        raise InvalidError("has more than one address in it", "one job has one image")
     if bad is not None:
         code = "".join(f"%{byte:02X}" for byte in bad.encode("utf-8", "replace"))
-        raise InvalidError(f"{_shown(text)} has {named(bad)} in it", f"percent-encode it: {code}")
+        hint = "remove it" if unicodedata.category(bad) == "Cf" else f"percent-encode it: {code}"
+        raise InvalidError(f"{_shown(text)} has {named(bad)} in it", hint)
     if match["port"] is not None and not _is_port(match["port"]):
         raise InvalidError(f"{shown(match['port'])} is not a port")
     return text
@@ -55,10 +60,19 @@ def _not_https(text: str) -> tuple[str, str]:
             hint = "did you mean https:// ?"
         case "https":
             what, hint = f"{_shown(text)} is not a whole address", _LIKE
+        case near if nearest(near, ["https"], cutoff=0.75):
+            hint = "did you mean https:// ?"
         case "" if not text.strip():
             what, hint = "is empty", _LIKE
         case "" if text.startswith("//") or re.match(rf"{_DOMAIN}/", text):
             what, hint = f"{_shown(text)} has no scheme", "did you mean https:// before it?"
+        case "" if re.match(r"(?i:https?)[/\\]", text):
+            what, hint = f"{_shown(text)} is not a whole address", _LIKE
+        case "" if re.search(r"(?i:https?)://", text):
+            what = f"{_shown(text)} has something around the address"
+            hint = "write the address alone"
+        case "" if re.search(r"\$\{?\w|\{\{|%\w+%", text):
+            what = f"{_shown(text)} has a variable in it; none is filled in here"
         case "":
             what = f"{_shown(text)} is a local path"
     return what, hint

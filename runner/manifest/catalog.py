@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,14 @@ _FIRST_RECORDS = 100
 _MAX_COLUMNS = 1_000
 _MAX_LISTED = 12
 _BOM = b"\xef\xbb\xbf"
+_MARKS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_UNCLOSED = "look for a quote that is not closed"
+_ONE_A_LINE = "write one object a line, and nothing between the lines"
+_JSON_WORDS = {
+    "Extra data": "something follows the object",
+    "Unterminated string starting at": "a string that is not closed",
+    "Invalid control character at": "a control character in a string",
+}
 
 
 def rows(
@@ -38,6 +47,8 @@ def rows(
     reader = _Reader(str(path), columns, image_needed, findings)
     suffix = path.suffix.lower()
     try:
+        if path.is_dir() and suffix not in SUFFIXES:
+            raise _unusable(str(path), 0, "is a folder", "name the table in it")
         if suffix not in SUFFIXES:
             hint = f"it must end in {', '.join(SUFFIXES)}"
             raise _unusable(str(path), 0, f"{shown(path.name)} is not a kind of table", hint)
@@ -75,7 +86,7 @@ def lines(path: Path) -> Iterator[str]:
     except OSError as error:
         raise _unusable(file, 0, f"can't be read: {error.strerror or error}") from None
     except ValueError:
-        hint = "save the table as UTF-8"
+        hint = "save the table as UTF-8; Excel calls it CSV UTF-8"
         raise _unusable(file, number, "is not UTF-8 text", hint) from None
 
 
@@ -107,7 +118,7 @@ class _Reader:
     def table_rows(self, source: Iterator[str]) -> Iterator[Row]:
         """The rows of a .csv or .tsv, whose first line names the columns."""
         all_records = records(self._file, source)
-        _, header = next(all_records, (1, []))
+        self._header_line, header = next(all_records, (1, []))
         names = [name.strip() for name in header]
         if not any(names):
             raise _unusable(self._file, 0, "is empty", "the first line must name the columns")
@@ -121,12 +132,36 @@ class _Reader:
                     for field, index in at.items()
                     if (text := record[index].strip())
                 }
+                if any("\n" in cell for cell in record):
+                    self._look_for_rows(number, record, at.get("image"))
                 if cells or any(record):
                     yield Row(self._file, number, cells, columns=columns)
             elif any(record):
-                message = f"{len(record)} cells; the header has {len(names)}"
-                hint = "put quotes around a cell with a delimiter in it"
-                self._mistake(number, 0, message, hint if len(record) > len(names) else "")
+                self._mistake(number, 0, *self._miscounted(record, names))
+
+    def _miscounted(self, record: list[str], names: list[str]) -> tuple[str, str]:
+        """The message and hint for a row with more or fewer cells than the header."""
+        message = f"{len(record)} cell{'s' * (len(record) != 1)}; the header has {len(names)}"
+        hint = ""
+        if len(record) == 1:
+            other = next((mark for mark in _MARKS if record[0].count(mark) == len(names) - 1), "")
+            hint = f"it is separated by {_MARKS[other]}, unlike the header" if other else ""
+        elif len(record) > len(names):
+            hint = "put quotes around a cell with a delimiter in it"
+            if not any(cell.strip() for cell in record[len(names) :]):
+                hint = f"remove the delimiters at its end, or {hint}"
+        return message, hint
+
+    def _look_for_rows(self, number: int, record: list[str], image: int | None) -> None:
+        """A quote left open makes one cell of all rows down to the next quote."""
+        line = number
+        for index, cell in enumerate(record):
+            for inner, row in enumerate(cell.split("\n")[1:], line + 1):
+                if image is not None and _has_address(row, image):
+                    message = f"this cell takes in line {inner}, which looks like a row of its own"
+                    self._mistake(number, index + 1, message, _UNCLOSED)
+                    return
+            line += cell.count("\n")
 
     def json_rows(self, source: Iterator[str]) -> Iterator[Row]:
         """The rows of a .jsonl, each an object of columns; numbers keep the text they have."""
@@ -139,43 +174,61 @@ class _Reader:
         for number, record in itertools.chain(first, all_records):
             if len(seen) < _MAX_COLUMNS:
                 seen.update(dict.fromkeys(record))
-            cells = self._json_cells(number, record)
-            if cells is not None:
-                yield Row(self._file, number, cells)
+            cells, faulty = self._json_cells(number, record)
+            yield Row(self._file, number, cells, faulty=faulty)
         if seen:
             self._check_columns(list(seen))
 
     def _json_records(self, source: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        begun = False
         for number, line in enumerate(source, 1):
             if not line.strip():
                 continue
-            column = 0
+            column, hint = 0, ""
             try:
-                record = json.loads(line, **_AS_TEXT)
+                record = json.loads(line.rstrip(), **_AS_TEXT)
             except RecursionError:
                 problem = "nested too deeply"
             except json.JSONDecodeError as error:
-                problem, column = error.msg, error.colno
+                if not begun:
+                    self._refuse_other_formats(number, line.strip())
+                problem, column = _JSON_WORDS.get(error.msg, error.msg), error.colno
+                hint = _ONE_A_LINE if error.msg == "Extra data" else ""
             except ValueError as error:
                 problem = str(error)
             else:
                 if isinstance(record, dict):
+                    begun = True
                     yield number, record
                     continue
-                problem = "the line is not an object"
-            self._mistake(number, column, f"not valid JSON: {problem}")
+                problem, hint = "the line is not an object", _ONE_A_LINE
+            begun = True
+            self._mistake(number, column, f"not valid JSON: {problem}", hint)
 
-    def _json_cells(self, number: int, record: dict[str, Any]) -> dict[str, Text] | None:
+    def _refuse_other_formats(self, number: int, line: str) -> None:
+        """Say once, instead of for each line, that a file has something else than JSON lines."""
+        if line[0] == "[" or line == "{":
+            what = "one array over several lines" if line[0] == "[" else "objects of several lines"
+            raise _unusable(self._file, number, f"not JSON lines, but {what}", _ONE_A_LINE)
+        if line[0] != "{":
+            hint = "name a table with commas .csv"
+            raise _unusable(self._file, number, "not JSON lines: the line is not an object", hint)
+
+    def _json_cells(
+        self, number: int, record: dict[str, Any]
+    ) -> tuple[dict[str, Text], frozenset[str]]:
+        """The wanted values, and the fields of which a mistake was told."""
         cells: dict[str, Text] = {}
+        faulty: set[str] = set()
         for field, name in self._wanted.items():
             text = _json_text(record.get(name))
             if text is None:
                 message = f"{shown(name)} is not a single value"
                 self._mistake(number, 0, message, field=field)
-                return None
-            if text:
+                faulty.add(field)
+            elif text:
                 cells[field] = Text(text, number, 0)
-        return cells
+        return cells, frozenset(faulty)
 
     def _check_columns(self, names: list[str]) -> None:
         """Hold the columns there are against the columns that are wanted."""
@@ -208,7 +261,14 @@ class _Reader:
 
     def _missing(self, field: str, name: str, names: list[str]) -> tuple[str, str]:
         near = nearest(name, names) or next((n for n in names if field_of(n) == field), "")
-        hint = f"did you mean {shown(near)}?" if near else f"there are {_some(names)}"
+        mark = next((mark for mark in _MARKS if len(names) == 1 and mark in names[0]), "")
+        hint = f"there are {_some(names)}"
+        if any(map(_is_address, names)):
+            hint = "the first line must name the columns"
+        elif near:
+            hint = f"did you mean {shown(near)}?"
+        elif mark:
+            hint = f"a .tsv has tabs, a .csv commas or semicolons, and here are {_MARKS[mark]}"
         return f"there is no column {shown(name)}", hint
 
     def _mistake(
@@ -237,23 +297,33 @@ def delimiter(file: str, header: str) -> str:
     """What separates cells: a tab in .tsv, else the comma, or the semicolon of some Excels."""
     if file.lower().endswith(".tsv"):
         return "\t"
-    return ";" if "," not in header and ";" in header else ","
+    bare = re.sub(r'"[^"]*"', "", header)
+    return ";" if bare.count(";") > bare.count(",") else ","
 
 
 def records(file: str, source: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
     """The header and records of a .csv or .tsv, each with the number of its first line."""
-    header = next(source, "")
+    above, header = 0, next(source, "")
+    while header and not header.strip():
+        above, header = above + 1, next(source, "")
+    number = above + 1
+    if header.lower().startswith("sep="):
+        raise _unusable(file, number, "begins with `sep=`, not with the columns", "remove the line")
     separator = delimiter(file, header)
     reader = csv.reader(itertools.chain([header], source), delimiter=separator, strict=True)
-    number = 1
     try:
         for record in reader:
             if record:
                 yield number, record
-            number = reader.line_num + 1
+            number = above + reader.line_num + 1
     except csv.Error as error:
-        hint = "look for a quote that is not closed"
-        raise _unusable(file, number, f"not a valid table: {error}", hint) from None
+        said, hint = str(error), _UNCLOSED
+        if "new-line" in said:
+            said = "a carriage return that ends no line"
+            hint = "save the table with the line ends of Windows or Unix"
+        elif "expected after" in said:
+            said, hint = "a text goes on after its closing quote", f"double those in it, or {hint}"
+        raise _unusable(file, number, f"not a valid table: {said}", hint) from None
 
 
 def objects(source: Iterator[str]) -> Iterator[dict[str, str]]:
@@ -278,7 +348,18 @@ def _json_text(value: Any) -> str | None:
 
 def _some(names: list[str]) -> str:
     more = ", …" if len(names) > _MAX_LISTED else ""
-    return ", ".join(shown(name, 30) for name in names[:_MAX_LISTED]) + more
+    return ", ".join(shown(name, 30) for name in names[:_MAX_LISTED] if name) + more
+
+
+def _is_address(cell: str) -> bool:
+    return cell.strip().lower().startswith(("https://", "http://"))
+
+
+def _has_address(row: str, index: int) -> bool:
+    """Whether an address stands where a row's cell of this index would be."""
+    return any(
+        map(_is_address, (row.split(mark)[index] for mark in _MARKS if row.count(mark) >= index))
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ SOURCES = frozenset({"jobs", "matrix", "catalog"})
 def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, tuple[Entry, ...]]:
     """The settings and entries of a manifest. What is wrong goes to the findings."""
     reader = Reader(str(path), findings)
-    top = reader.fields(root, TOP, "")
-    general = settings.read(path, top, reader)
+    top, faulty = reader.meant(root, TOP, "")
+    general = settings.read(path, top, faulty, reader)
     defaults = _defaults(top.get("defaults"), reader)
     budgeted = general.limits.budget_cost is not None
     intake = Intake(general.provider, defaults, general.price, budgeted, findings)
@@ -33,7 +33,8 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, tuple[E
     _catalog(
         path, top, intake, reader, image_needed="image" not in {*defaults.cells, *defaults.faulty}
     )
-    if not root.items.keys() & SOURCES or (not intake.taken and findings.clean):
+    given = (root.items.keys() | faulty) & SOURCES
+    if not given or (not intake.taken and findings.clean):
         hint = "add `jobs`, `matrix` or `catalog`"
         findings.mistake(Finding(reader.file, 0, 0, "", "there are no jobs in it", hint))
     return general, intake.entries()
@@ -54,7 +55,10 @@ def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
     if node is None:
         return
     if not isinstance(node, Series):
-        reader.mistake(node, "jobs", f"must be a list, not {kind(node)}", "begin each with `- `")
+        names = node.items if isinstance(node, Table) else {}
+        stuck = next((name for name in names if name.startswith("-")), "")
+        hint = "write a space after the dash" if stuck else "begin each with `- `"
+        reader.mistake(node, "jobs", f"must be a list, not {kind(node)}", hint)
         return
     if not node.items:
         reader.mistake(node, "jobs", "is empty", "remove it, or add jobs to it")
@@ -64,7 +68,11 @@ def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
             return
         if not isinstance(item, Table):
             message = f"must be a mapping, not {kind(item)}"
-            reader.mistake(item, prefix[:-1], message, "write it like `- image: https://…`")
+            word = item.text.partition(":")[0] if isinstance(item, Text) else ""
+            stuck = f"write a space after `{word}:`" if word in JOB else ""
+            reader.mistake(
+                item, prefix[:-1], message, stuck or "write it like `- image: https://…`"
+            )
             continue
         cells, faulty = reader.job(item, JOB, prefix)
         intake.add(Row(reader.file, item.line, cells, prefix, faulty=faulty))
@@ -114,22 +122,30 @@ def _axis(name: str, node: Node, reader: Reader) -> list[Text]:
 def _catalog(
     path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader, image_needed: bool
 ) -> None:
-    given = reader.section(top, "catalog", CATALOG)
-    file = reader.value(given, CATALOG["file"], "catalog.")
     node = top.get("catalog")
-    if isinstance(node, Table) and "file" not in node.items:
+    if not isinstance(node, Table):
+        reader.section(top, "catalog", CATALOG)
+        return
+    given, wrong = reader.meant(node, CATALOG, "catalog.")
+    file = reader.value(given, CATALOG["file"], "catalog.")
+    if "file" not in {*given, *wrong}:
         reader.mistake(node, "catalog.file", "is missing", "name the table's file")
     columns: Mapping[str, Text] | None = None
-    if "columns" in given:
-        mapped = reader.section(given, "columns", JOB, "catalog.")
-        columns = reader.cells(mapped, "catalog.columns.")
+    faulty = frozenset(JOB) if "columns" in wrong else frozenset[str]()
+    mapping = given.get("columns")
+    if isinstance(mapping, Table):
+        columns, faulty = reader.job(mapping, JOB, "catalog.columns.")
+    elif mapping is not None:
+        reader.section(given, "columns", JOB, "catalog.")
+        faulty = frozenset(JOB)
     if file is None:
         return
     before = intake.taken
+    image_needed = image_needed and "image" not in faulty
     for row in catalog.rows(path.parent / file, columns, image_needed, reader.findings):
         if not _room(intake, given["file"], "catalog.file", reader):
             return
-        intake.add(row)
+        intake.add(row._replace(faulty=row.faulty | faulty))
     if intake.taken == before and reader.findings.clean:
         reader.warn(given["file"], "catalog.file", "the table has no rows")
 

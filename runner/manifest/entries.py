@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -181,7 +182,7 @@ class Intake:
         rules = models.KNOWN.get(model)
         if rules is None:
             message = f"{values.shown(model)} is not a known model; passed through unchecked"
-            near = nearest(model, models.KNOWN, cutoff=0.8)
+            near = _known_model(model, 0.8)
             self._warn(row, "model", message, f"did you mean `{near}`?" if near else "")
             return
         for problem in rules.problems(merged):
@@ -202,7 +203,9 @@ class Intake:
         tariff = self._price.of(model)
         if tariff is None:
             message = f"no price for {values.shown(model)}"
-            hint = "add it under `price`"
+            strange = [name for name in self._price.by_model if name not in models.KNOWN]
+            near = next((name for name in strange if _known_model(name, 0.6) == model), "")
+            hint = f"is {values.shown(near)} meant for it?" if near else "add it under `price`"
         else:
             rules = models.KNOWN.get(model)
             duration = merged.get("duration", rules.default_duration if rules else None)
@@ -235,6 +238,12 @@ class Intake:
 
     def _warn(self, row: Row, name: str, message: str, hint: str = "") -> None:
         self._findings.warning(self._located(row, name, message, hint))
+
+
+@lru_cache(maxsize=1_000)
+def _known_model(name: str, cutoff: float) -> str:
+    """The known model that was probably meant; looked for once, not for each of a million jobs."""
+    return nearest(name, models.KNOWN, cutoff)
 
 
 def _derived_id(job: Mapping[str, Scalar], axes: Iterable[str]) -> str:

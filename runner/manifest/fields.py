@@ -56,7 +56,6 @@ _TIME: Schema = {
 }
 _AMOUNT: Schema = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
 _ID: Schema = {"type": ["string", "integer"], "minLength": 1, "maxLength": values.MAX_ID}
-_RATIOS = list(dict.fromkeys(ratio for known in models.KNOWN.values() for ratio in known.ratios))
 
 JOB = _table(
     Field(
@@ -129,7 +128,10 @@ JOB = _table(
         "Width and height of the video in pixels, as `width:height`.",
         {
             "type": "string",
-            "anyOf": [{"enum": _RATIOS}, {"pattern": "^([1-9][0-9]*:[1-9][0-9]*|auto[_0-9a-z]*)$"}],
+            "anyOf": [
+                {"enum": list(models.RATIOS)},
+                {"pattern": "^([1-9][0-9]*:[1-9][0-9]*|auto[_0-9a-z]*)$"},
+            ],
         },
         values.ratio,
         wire="ratio",

@@ -26,17 +26,22 @@ class Findings:
         self._counts: dict[str, int] = {}
         self._warnings: dict[tuple[str, str], Finding] = {}
         self._repeats: dict[tuple[str, str], int] = {}
+        self._settled: set[tuple[str, int, int]] = set()
 
     def mistake(self, finding: Finding) -> None:
         """Take note of something that must be put right before anything can be sent."""
         place = (finding.file, finding.line, finding.column, finding.message)
-        if place in self._mistakes:
+        if place in self._mistakes or place[:3] in self._settled:
             return
         if len(self._mistakes) < MAX_STORED:
             self._mistakes[place] = finding
         else:
             self._unlisted.setdefault(finding.file, finding)
             self._counts[finding.file] = self._counts.get(finding.file, 0) + 1
+
+    def settle(self, file: str, line: int, column: int) -> None:
+        """What is wrong here has been said: a later mistake at this place only follows from it."""
+        self._settled.add((file, line, column))
 
     def warning(self, finding: Finding) -> None:
         """Take note of something doubtful; the same doubt is listed once, with a count."""

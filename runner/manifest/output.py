@@ -26,6 +26,8 @@ def parse(text: str) -> str:
         raise InvalidError(f"{shown(text)} can't be a path")
     if text.startswith("~"):
         raise InvalidError("`~` is not expanded here", "write the whole path")
+    if "\\" in text:
+        raise InvalidError(f"{shown(text)} has `\\` in it", "write / between folders")
     if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
         raise InvalidError(f"{shown(text)} has a brace without its partner")
     names = _PLACEHOLDER.findall(text)
@@ -35,7 +37,7 @@ def parse(text: str) -> str:
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
             hint = f"did you mean {{{near}}}?" if near else f"known are {known}"
             raise InvalidError(f"{shown(f'{{{name}}}')} is not a placeholder", hint)
-    last = re.split(r"[/\\]", text)[-1]
+    last = text.rpartition("/")[2]
     if "id" not in names and not last.lower().endswith(SUFFIX):
         return f"{text.rstrip('/')}/{{id}}{SUFFIX}"
     if "id" not in names:

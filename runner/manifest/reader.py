@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 from runner.errors import Finding
 from runner.manifest import values
-from runner.manifest.fields import JOB, TOP, Field, Parse
+from runner.manifest.fields import AXES, CATALOG, JOB, TOP, Field, Parse
 from runner.manifest.findings import Findings
 from runner.manifest.suggest import nearest, plain
 from runner.manifest.tree import Node, Series, Table, Text
+
+_SECRETS = frozenset({"apikey", "key", "token", "secret", "apitoken", "apisecret", "password"})
 
 
 class Given(NamedTuple):
@@ -77,7 +79,7 @@ class Reader:
             if isinstance(node, Text):
                 cells[name] = node
             else:
-                self.mistake(node, f"{path}{name}", f"must be a single value, not {kind(node)}")
+                self._not_single(node, f"{path}{name}")
         return cells
 
     def value(self, given: Mapping[str, Node], field: Field, path: str = "") -> Any:
@@ -88,7 +90,7 @@ class Reader:
     def convert(self, node: Node, parse: Parse | None, path: str) -> Any:
         """A node's value, None when it can't be used."""
         if not isinstance(node, Text):
-            self.mistake(node, path, f"must be a single value, not {kind(node)}")
+            self._not_single(node, path)
             return None
         if node.null:
             self.mistake(node, path, "has no value", "give it one, or remove it")
@@ -99,6 +101,13 @@ class Reader:
         except values.InvalidError as problem:
             self.mistake(node, path, problem.message, problem.hint)
             return None
+
+    def _not_single(self, node: Node, path: str) -> None:
+        """A list or mapping where a text belongs; `{id}` alone is one to YAML."""
+        values = list(node.items.values()) if isinstance(node, Table) else []
+        braces = values and all(isinstance(value, Text) and value.null for _, value in values)
+        hint = "put quotes around a text with braces in it" if braces else ""
+        self.mistake(node, path, f"must be a single value, not {kind(node)}", hint)
 
     def mistake(self, node: Node, path: str, message: str, hint: str = "") -> None:
         """Take note of a mistake at a node."""
@@ -120,6 +129,12 @@ def meant(name: str, table: Mapping[str, Field]) -> str:
 
 def suggestion(name: str, table: Mapping[str, Field]) -> str:
     """What to do about an unknown field, as a hint, or "" when nothing comes near."""
+    if table is TOP and plain(name) in _SECRETS:
+        return "the key is read from the environment and never written down here"
+    if table is TOP and name in CATALOG and not meant(name, table):
+        return f"`{name}` belongs under `catalog`"
+    if table is TOP and name in AXES and not meant(name, table):
+        return f"`{name}` belongs under `matrix`"
     if name in JOB and table is TOP:
         return f"`{name}` belongs under `defaults`, or in a job"
     if name in TOP and table is not TOP:
@@ -135,4 +150,6 @@ def _bare(name: str) -> str:
 
 def kind(node: Node) -> str:
     """What a node is, in words."""
+    if isinstance(node, Text) and node.null:
+        return "nothing"
     return {Text: "a single value", Series: "a list", Table: "a mapping"}[type(node)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from runner.manifest import values
 from runner.manifest.fields import BUDGET, PER_SECOND, TOP
 from runner.manifest.price import Price, Tariff
 from runner.manifest.reader import Reader
-from runner.manifest.tree import Node, Table
+from runner.manifest.tree import Node, Series, Table
+from runner.models import KNOWN
 
 POLITE_INTERVAL = 5.0
 
@@ -29,9 +30,12 @@ class Settings:
     price: Price | None
 
 
-def read(path: Path, top: Mapping[str, Node], reader: Reader) -> Settings:
-    """The settings among a manifest's top fields, each as set or by default."""
-    if "version" not in top:
+def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Settings:
+    """The settings among a manifest's top fields, each as set or by default.
+
+    `faulty` names the fields of which a mistake was already told.
+    """
+    if "version" not in top and "version" not in faulty:
         hint = "begin with `version: 1`"
         reader.findings.mistake(Finding(reader.file, 0, 0, "version", "is missing", hint))
     reader.value(top, TOP["version"])
@@ -40,7 +44,7 @@ def read(path: Path, top: Mapping[str, Node], reader: Reader) -> Settings:
         for name in ("provider", "runway_version", "output")
     }
     name = reader.value(top, TOP["name"]) if "name" in top else _name_of(path, reader)
-    limits = _limits(top, reader)
+    limits = _limits(top, faulty, reader)
     _doubt(limits, words["provider"], top, reader)
     return Settings(name=name or "", limits=limits, price=_price(top, reader), **words)
 
@@ -55,10 +59,10 @@ def _name_of(path: Path, reader: Reader) -> str:
         return ""
 
 
-def _limits(top: Mapping[str, Node], reader: Reader) -> Limits:
+def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits:
     budget = reader.section(top, "budget", BUDGET)
     cost = reader.value(budget, BUDGET["cost"], "budget.")
-    if cost is not None and "price" not in top:
+    if cost is not None and "price" not in {*top, *faulty}:
         hint = "add `price`: what one task costs you"
         reader.mistake(budget["cost"], "budget.cost", "needs a price to be kept", hint)
     given = {
@@ -87,8 +91,19 @@ def _price(top: Mapping[str, Node], reader: Reader) -> Price | None:
     node = top.get("price")
     if node is None:
         return None
-    if not isinstance(node, Table) or node.items.keys() & PER_SECOND.keys():
+    if isinstance(node, Series):
+        hint = "write a number, or a model and its price"
+        reader.mistake(node, "price", "must be a mapping or a number, not a list", hint)
+        return None
+    if not isinstance(node, Table):
         return Price(every=_tariff(node, "price", reader))
+    if node.items.keys() & PER_SECOND.keys():
+        models = [key for name, (key, _) in node.items.items() if name in KNOWN]
+        for key in models:
+            hint = f"write `{key.text}: {{per_second: …}}`, for each model"
+            message = "prices by model don't go with one for all"
+            reader.mistake(key, f"price.{key.text}", message, hint)
+        return None if models else Price(every=_tariff(node, "price", reader))
     if not node.items:
         reader.mistake(node, "price", "is empty", "write a number, or a model and its price")
     by_model = {}

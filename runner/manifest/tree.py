@@ -15,7 +15,8 @@ import yaml
 
 from runner.errors import Finding
 from runner.manifest.findings import Findings, UnusableError
-from runner.manifest.values import shown
+from runner.manifest.suggest import nearest
+from runner.manifest.values import named, shown
 
 MAX_DEPTH = 32
 MAX_NODES = 8_000_000
@@ -32,6 +33,10 @@ _COLLECTION_TAGS = frozenset({None, "!", _TAG + "map", _TAG + "seq"})
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|\ufeff"
 )
+_BREAK = re.compile(r"\r\n|\r|\n")
+# YAML 1.1 ends a line at these, editors don't, and a byte order mark is none in the middle.
+_STRANGE_BREAK = re.compile("[\x85\u2028\u2029]|(?<!^)\ufeff")
+_OPENED = {"flow sequence": "bracket", "flow mapping": "bracket", "quoted": "quote"}
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -76,40 +81,77 @@ def _unusable(
 
 def _events(text: str, file: str) -> Iterator[_Event]:
     """The parser's events, with its errors put into our words."""
+    strange = None if text.isascii() else _STRANGE_BREAK.search(text)
+    if strange is not None:
+        message = f"{named(strange[0])} in the text"
+        raise _unusable(file, message, *_place(text, strange.start()), "remove it")
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.reader.ReaderError:
         bad = _UNPRINTABLE.search(text)
         if bad is None:
             raise _unusable(file, "is not readable as YAML") from None
-        line = text.count("\n", 0, bad.start()) + 1
-        column = bad.start() - text.rfind("\n", 0, bad.start())
         message = f"control character U+{ord(bad[0]):04X}"
-        raise _unusable(file, message, line, column, "remove it") from None
+        raise _unusable(file, message, *_place(text, bad.start()), "remove it") from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise _unusable(file, *_explained(error, text, line, column)) from None
+        raise _unusable(file, *_explained(error, text)) from None
     except yaml.YAMLError as error:
         raise _unusable(file, f"is not readable as YAML: {shown(str(error))}") from None
 
 
-def _explained(
-    error: yaml.MarkedYAMLError, text: str, line: int, column: int
-) -> tuple[str, int, int, str]:
+def _place(text: str, index: int) -> tuple[int, int]:
+    """The line and column, from 1, of a character."""
+    rows = _BREAK.split(text[:index])
+    return len(rows), len(rows[-1]) + 1
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int, int, str]:
     """A syntax error as message, line, column and hint."""
-    source = next((row for n, row in enumerate(text.splitlines(), 1) if n == line), "")
-    message = f"not valid YAML: {error.problem or error.context or 'it ends too early'}"
-    hint = ""
-    if "\t" in source[:column] and not source[:column].strip():
-        hint = "indent with spaces, not tabs"
-    elif "mapping values are not allowed" in message:
-        hint = "put quotes around a text with a colon and a space in it"
-    elif source[column - 1 : column] in ("@", "`", "%"):
-        hint = "put quotes around a text that begins with this character"
-    elif "expected" in message:
-        hint = "a bracket or quote may not be closed, or the indentation may be off"
-    return message, line, column, hint
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
+    problem = str(error.problem or error.context or "it ends too early")
+    context = str(error.context or "")
+    rows = _BREAK.split(text)
+    inside = next((opened for words, opened in _OPENED.items() if words in context), "")
+    at_end = mark is not None and not "".join(rows[mark.line :])[mark.column :].strip()
+    if start and inside and at_end:
+        problem, mark = f"this {inside} is not closed", start
+    elif start and ("could not find expected ':'" in problem or "alphabetic or num" in problem):
+        # The parser notices at the end of the word; the mistake is where it began.
+        mark = start
+    if mark is None:
+        return f"not valid YAML: {problem}", 0, 0, ""
+    # At the end of a text without a last line break the parser is one line further.
+    line = min(mark.line, len(rows) - 1)
+    column = min(mark.column if line == mark.line else len(rows[line]), len(rows[line]))
+    hint = _hint(problem, rows[line][:column], rows[line][column:])
+    if start and inside == "bracket" and not at_end and start.line != line:
+        hint = f"a comma may be missing, or the end of the bracket on line {start.line + 1}"
+    return f"not valid YAML: {problem}", line + 1, column + 1, hint
+
+
+def _hint(problem: str, before: str, after: str) -> str:
+    """What may help, from a line's text before and after the place of a syntax error."""
+    hints = {
+        "indent with spaces, not tabs": "\t" in before + after[:1] and not before.strip(),
+        "YAML takes a line that begins with % for itself; remove it": (before + after)[:1] == "%",
+        "the indentation may be off, or the line above has a colon without its space": (
+            "mapping values" in problem and re.fullmatch(r"\s*(- +)?[\w-]+", before)
+        ),
+        "put quotes around a text with a colon and a space in it": "mapping values" in problem,
+        "in double quotes write \\\\ for \\, or take single quotes": "escape" in problem,
+        "put quotes around a text that begins with this character": after[:1] in set("@`%*&"),
+        "what stands above is a whole document; remove what ends it": "document" in problem,
+        "a bracket too many": after[:1] in set("]}") and before[-1:] in set("]}"),
+        "put quotes around a text with braces in it": "key" in problem and before[-1:] in set("]}"),
+        "a text goes on after its closing quote; put all of it in quotes, and double those in it": (
+            "expected key" in problem and before.rstrip()[-1:] in set("\"'")
+        ),
+        "write each field like `name: value`": "':'" in problem,
+        "a bracket or quote may not be closed, or the indentation may be off": (
+            "expected" in problem
+        ),
+    }
+    return next((hint for hint, fits in hints.items() if fits), "")
 
 
 class _Builder:
@@ -186,18 +228,22 @@ class _Builder:
         if type(start) is yaml.SequenceStartEvent:
             node = Series(tuple(items), line, column)
         else:
-            node = Table(self._pairs(items), line, column)
+            node = Table(self._pairs(items, line, column), line, column)
         if start.anchor is not None:
             self._anchors[start.anchor] = node
         return node
 
-    def _pairs(self, items: list[Node]) -> dict[str, tuple[Text, Node]]:
+    def _pairs(self, items: list[Node], line: int, column: int) -> dict[str, tuple[Text, Node]]:
+        """The pairs of the mapping that begins here."""
         pairs: dict[str, tuple[Text, Node]] = {}
         merges: list[Node] = []
         for index in range(0, len(items), 2):
             key, value = items[index], items[index + 1]
             if type(key) is not Text:
-                self._mistake(key.line, key.column, "a field's name must be a single word")
+                braces = "put quotes around a text with braces in it"
+                hint = braces if type(key) is Table else ""
+                self._mistake(key.line, key.column, "a field's name must be a single word", hint)
+                self._findings.settle(self._file, line, column)
             elif key.text == "<<":
                 merges.append(value)
             elif key.text in pairs:
@@ -229,9 +275,14 @@ class _Builder:
         name = event.anchor
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if name not in self._anchors:
-            raise _unusable(
-                self._file, f"no anchor {shown('&' + name)} stands above this alias", line, column
+            near = nearest(name, self._anchors)
+            hint = (
+                f"did you mean {shown('*' + near)}?"
+                if near
+                else "define it above, or put quotes around a text that begins with *"
             )
+            message = f"no anchor {shown('&' + name)} stands above this alias"
+            raise _unusable(self._file, message, line, column, hint)
         node = self._anchors[name]
         if node is None:
             raise _unusable(self._file, f"{shown('*' + name)} contains itself", line, column)
@@ -240,7 +291,10 @@ class _Builder:
     def _foreign_tag(self, event: _Event) -> None:
         tag = str(event.tag).replace(_TAG, "!!")
         mark = event.start_mark
-        self._mistake(mark.line + 1, mark.column + 1, f"the tag {shown(tag)} is not used here")
+        line, column = mark.line + 1, mark.column + 1
+        hint = "" if tag.startswith("!!") else "put quotes around a text that begins with !"
+        self._mistake(line, column, f"the tag {shown(tag)} is not used here", hint)
+        self._findings.settle(self._file, line, column)
 
     def _mistake(self, line: int, column: int, message: str, hint: str = "") -> None:
         self._findings.mistake(Finding(self._file, line, column, "", message, hint))

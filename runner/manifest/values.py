@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 
+from runner import models
 from runner.manifest.suggest import nearest
 
 MAX_PATH = 1_000
@@ -31,6 +32,7 @@ _TRUE = frozenset({"true", "yes", "on"})
 _FALSE = frozenset({"false", "no", "off"})
 _MILLION = 1_000_000
 _BOUNDLESS = 2**53
+_MAX_HINTED = 40
 
 
 class InvalidError(ValueError):
@@ -53,12 +55,13 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     """A parser of whole numbers from `low` to `high`."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"-?(?:0|[1-9][0-9]{0,17})", text):
+        if not re.fullmatch(r"-?(?:0|[1-9][0-9]{0,39})", text):
             message = f"{shown(text)} is not a whole number"
             raise InvalidError(message, _whole_number_hint(text))
         value = int(text)
         if not low <= value <= high:
-            span = f"at least {low}" if high >= _BOUNDLESS else f"{low} to {high}"
+            boundless = high >= _BOUNDLESS and value < low
+            span = f"at least {low}" if boundless else f"{low} to {high}"
             raise InvalidError(f"{value} is out of range; it must be {span}")
         return value
 
@@ -66,9 +69,11 @@ def integer(low: int, high: int) -> Callable[[str], int]:
 
 
 def _whole_number_hint(text: str) -> str:
-    """Read `1_000`, `1,000`, `5s`, `42.0` and `007` as people mean them."""
-    bare = re.fullmatch(r"0*([0-9][0-9_, ]*?)(?:\.0+)?\s*(?:s|sec|seconds?)?", text[:40])
-    return f"did you mean {int(re.sub('[_, ]', '', bare[1]))}?" if bare else ""
+    """Read `1_000`, `1,000`, `5s`, `42.0` and `007` as people mean them; `1.000` is anything."""
+    separators = "_, '\u2019\u00a0\u202f"
+    pattern = rf"\+?0*([0-9][0-9{separators}]*?)(?:\.0{{1,2}})?\s*(?:s|sec|seconds?)?"
+    bare = re.fullmatch(pattern, text, re.ASCII) if len(text) <= _MAX_HINTED else None
+    return f"did you mean {int(re.sub(f'[{separators}]', '', bare[1]))}?" if bare else ""
 
 
 def boolean(text: str) -> bool:
@@ -166,8 +171,16 @@ def ratio(text: str) -> str:
     """`width:height`, or one of the words that some models take, such as `auto_720p`."""
     if re.fullmatch(r"[1-9][0-9]{0,4}:[1-9][0-9]{0,4}|auto(?:_[0-9a-z]{1,8})?", text):
         return text
-    sides = re.fullmatch(r"([1-9][0-9]{0,4})\s*[xX\u00d7*/:]\s*([1-9][0-9]{0,4})", text)
-    hint = f"did you mean {sides[1]}:{sides[2]}?" if sides else "write it like 1280:720"
+    sides = re.fullmatch(
+        r"0*([1-9][0-9]{0,4})\s*[xX\u00d7*/:;,-]\s*0*([1-9][0-9]{0,4})\s*(?:px|:00)?", text
+    )
+    hint = "write it like 1280:720"
+    if sides:
+        meant = f"{sides[1]}:{sides[2]}"
+        near = meant if meant in models.RATIOS else models.nearest_ratio(meant, models.RATIOS)
+        hint = f"did you mean {near}?"
+    elif re.fullmatch(r"(?i:auto(?:_[0-9a-z]{1,8})?)", text):
+        hint = f"did you mean {text.lower()}?"
     raise InvalidError(f"{shown(text)} is not a ratio", hint)
 
 
@@ -189,6 +202,10 @@ def file_name(text: str) -> str:
     """The path of a file, as it is written."""
     if not text.strip() or not text.isprintable() or len(text) > MAX_PATH:
         raise InvalidError(f"{shown(text)} can't be a file's name")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise InvalidError("is an address, not a file", "download it and name the file")
+    if text.startswith("~"):
+        raise InvalidError("`~` is not expanded here", "write the whole path")
     return text
 
 
@@ -201,8 +218,11 @@ def identifier(text: str) -> str:
     value = text if text.isascii() else unicodedata.normalize("NFC", text)
     if not value:
         raise InvalidError("is empty")
-    if len(value) > MAX_ID or len(value.encode("utf-8", "replace")) > MAX_ID_BYTES:
+    if len(value) > MAX_ID:
         raise InvalidError(f"{len(value)} characters long; at most {MAX_ID} ({MAX_ID_BYTES} bytes)")
+    size = len(value.encode("utf-8", "replace"))
+    if size > MAX_ID_BYTES:
+        raise InvalidError(f"{size} bytes long in UTF-8; at most {MAX_ID_BYTES}")
     if not _PLAIN_ID.fullmatch(value):
         bad = next((c for c in value if not _is_id_character(c)), None)
         if bad is not None:

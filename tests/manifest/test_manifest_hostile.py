@@ -11,7 +11,7 @@ import yaml
 from conftest import Mistakes, Write
 
 from runner.errors import ManifestError
-from runner.manifest import load, tree
+from runner.manifest import entries, load, tree
 
 HEAD = "version: 1\njobs:\n"
 IMAGE = "https://a.example.com/a.jpg"
@@ -108,6 +108,22 @@ def test_a_bad_row_in_the_middle_of_many(mistakes: Mistakes) -> None:
     rows[49_998] = "https://a.example.com/x.jpg,4l"
     found = mistakes("version: 1\ncatalog: {file: t.csv}", t__csv="image,seed\n" + "\n".join(rows))
     assert found == ["t.csv:50000:2: seed: `4l` is not a whole number"]
+
+
+def test_an_unknown_model_is_looked_up_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a strange model may have meant is worked out once, not again for every row."""
+    asked: list[str] = []
+
+    def nearest(name: str, choices: object, cutoff: float = 0.6) -> str:
+        asked.append(name)
+        return ""
+
+    monkeypatch.setattr(entries, "nearest", nearest)
+    rows = f"{IMAGE},no-such-model\n" * 5_000
+    path = write("version: 1\ncatalog: {file: t.csv}", t__csv="image,model\n" + rows)
+    (warning,) = load(path).warnings
+    assert "(and 4999 more)" in warning.message
+    assert asked == ["no-such-model"]
 
 
 def test_many_mistakes_are_counted(mistakes: Mistakes) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+from conftest import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import ManifestError
-from runner.manifest import Manifest, load, seconds
+from runner.manifest import Manifest, seconds
 from runner.manifest.addresses import image
 from runner.manifest.draft import quoted
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
@@ -33,46 +31,12 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def attempt(data: bytes, **others: bytes) -> Manifest | ManifestError:
-    """Load some bytes as a manifest; whatever is not an error for people, escapes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "m.yaml"
-        path.write_bytes(data)
-        for name, content in others.items():
-            (Path(folder) / name.replace("__", ".")).write_bytes(content)
-        outcome: Manifest | ManifestError
-        try:
-            outcome = load(path)
-        except ManifestError as error:
-            outcome = error
-    if isinstance(outcome, ManifestError):
-        assert outcome.findings
-        assert all(str(finding) for finding in outcome.findings)
-    return outcome
-
-
-@quick
-@given(st.binary(max_size=200) | st.text(alphabet="ab:-[]{}&*!<>|'\"#%@`,? \n\t", max_size=60))
-def test_any_bytes(data: bytes | str) -> None:
-    """Whatever a file holds, there is a manifest or there are findings."""
-    attempt(data if isinstance(data, bytes) else data.encode())
-
-
 @quick
 @given(st.dictionaries(NAMES, TREES, max_size=8), st.booleans())
 def test_any_structure(tree: dict[str, Any], flow: bool) -> None:
     """Whatever YAML says, there is a manifest or there are findings."""
     data = yaml.safe_dump({"version": 1, **tree}, default_flow_style=flow, allow_unicode=True)
-    attempt(data.encode("utf-8", "replace"))
-
-
-@quick
-@given(st.binary(max_size=200) | st.text(alphabet='ab,;"\n\r\t', max_size=60))
-@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
-def test_any_catalog(suffix: str, data: bytes | str) -> None:
-    """Whatever a catalog holds, there is a manifest or there are findings."""
-    table = data if isinstance(data, bytes) else b"image,seed\n" + data.encode()
-    attempt(f"version: 1\ncatalog: {{file: t.{suffix}}}".encode(), **{f"t__{suffix}": table})
+    attempt({"m.yaml": data.encode("utf-8", "replace")})
 
 
 @quick
@@ -80,7 +44,7 @@ def test_any_catalog(suffix: str, data: bytes | str) -> None:
 def test_any_json_line(record: dict[str, Any]) -> None:
     """Whatever JSON says, there is a manifest or there are findings."""
     line = json.dumps(record).encode()
-    attempt(b"version: 1\ncatalog: {file: t.jsonl}", t__jsonl=line)
+    attempt({"m.yaml": b"version: 1\ncatalog: {file: t.jsonl}", "t.jsonl": line})
 
 
 @quick
@@ -92,7 +56,7 @@ def test_derived_ids_don_t_hang_on_other_lines(
 
     def derived(rows: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
         lines = "".join(f"  - {{image: '{url}', seed: {seed}}}\n" for url, seed in rows)
-        manifest = attempt(f"version: 1\njobs:\n{lines}".encode())
+        manifest = attempt({"m.yaml": f"version: 1\njobs:\n{lines}".encode()})
         assert isinstance(manifest, Manifest)
         assert len({entry.id for entry in manifest.entries}) == len(rows)
         return {row: entry.derived for row, entry in zip(rows, manifest.entries, strict=True)}
