@@ -1,0 +1,1 @@
+"""Whole batches in virtual time: one seed, one world of faults, crashes, edits and restarts."""

@@ -1,0 +1,337 @@
+"""Deliberate bugs, each a mistake that a good programmer could make. All must be found out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from runner import admission, download, engine, jobs, mp4, policy, provider
+from runner.jobs import Event, Job, NotSent, Problem, Saved, Status, Submit, SubmitStarted
+from runner.ledger import Ledger, StateLock, ledger
+from simulation.seams import all_replaced
+
+Replacements = list[tuple[Any, str, object]]
+MUTATIONS: dict[str, Mutation] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One bug: what it is, and what it puts in the place of what."""
+
+    words: str
+    make: Callable[[], Replacements]
+
+    def planted(self) -> AbstractContextManager[None]:
+        """The program with this bug in it."""
+        return all_replaced(self.make())
+
+
+def mutation(make: Callable[[], Replacements]) -> Callable[[], Replacements]:
+    """Put a bug on the list under the name of the function that makes it."""
+    MUTATIONS[make.__name__] = Mutation(make.__doc__ or "", make)
+    return make
+
+
+# ---------------------------------------------------------------- engine
+
+
+@mutation
+def intent_after_post() -> Replacements:
+    """The intent to pay is committed with the answer instead of before the request."""
+    waiting: dict[int, tuple[Job, Event, Job, float]] = {}
+    record, next_planned = Ledger.record, Ledger.next_planned
+
+    def late(self: Ledger, before: Job, event: Event, after: Job, at: float) -> None:
+        if isinstance(event, SubmitStarted):
+            waiting[before.key] = (before, event, after, at)
+            return
+        if before.key in waiting:
+            record(self, *waiting.pop(before.key))
+        record(self, before, event, after, at)
+
+    def not_waiting(self: Ledger) -> Job | None:
+        job = next_planned(self)
+        return None if job and job.key in waiting else job
+
+    def fresh(self: engine.Engine) -> list[Job]:
+        waiting.clear()
+        return recover(self)
+
+    recover = engine.Engine._recover
+    return [
+        (Ledger, "record", late),
+        (Ledger, "next_planned", not_waiting),
+        (engine.Engine, "_recover", fresh),
+    ]
+
+
+def _buying(between: Callable[[], Awaitable[None]], *, shield: bool) -> Replacements:
+    async def buy(self: Any, job: Job) -> None:
+        with anyio.CancelScope(shield=True):
+            event = await self._perform(Submit(job))
+            if shield:
+                await between()
+        if not shield:
+            await between()
+        await self._follow(self._take(job, self._judged(job, event)))
+
+    return [(engine.Engine, "_buy", buy)]
+
+
+@mutation
+def awaits_before_commit() -> Replacements:
+    """The task awaits between the answer and its commit, where a drain can cut it off."""
+    return _buying(checkpoint, shield=False)
+
+
+@mutation
+def dawdles_before_commit() -> Replacements:
+    """Time passes between the answer and its commit, shielded from everything but a crash."""
+    return _buying(partial(anyio.sleep, 0.5), shield=True)
+
+
+@mutation
+def drain_drops_submits() -> Replacements:
+    """A drain does not wait for the submits in the air."""
+
+    async def buy(self: Any, job: Job) -> None:
+        event = await self._perform(Submit(job))
+        await self._follow(self._take(job, self._judged(job, event)))
+
+    return [(engine.Engine, "_buy", buy)]
+
+
+@mutation
+def submitting_is_planned_again() -> Replacements:
+    """A submit that the last run died in is taken for one that was never sent."""
+    recover = engine.Engine._recover
+
+    def hopeful(self: Any) -> list[Job]:
+        for job in self._ledger.jobs({Status.SUBMITTING}):
+            self._store(job, NotSent(Problem("interrupted", "surely it was not sent")))
+        return recover(self)
+
+    return [(engine.Engine, "_recover", hopeful)]
+
+
+@mutation
+def resumed_tasks_have_no_slot() -> Replacements:
+    """Tasks of an earlier run don't count as tasks at the provider."""
+    place, real = engine.Engine._place, engine.Engine._recover
+    resumed: set[int] = set()
+
+    def recover(self: Any) -> list[Job]:
+        resumed.clear()
+        waiting = real(self)
+        resumed.update(job.key for job in waiting)
+        return waiting
+
+    def forgetful(self: Any, job: Job) -> None:
+        place(self, job)
+        if job.key in resumed:
+            self._at_provider.discard(job.key)
+
+    return [(engine.Engine, "_place", forgetful), (engine.Engine, "_recover", recover)]
+
+
+# ---------------------------------------------------------------- provider and policy
+
+
+@mutation
+def retries_read_timeouts() -> Replacements:
+    """A paid request without an answer is taken for one that was not sent."""
+    submit = provider.Provider._submit
+
+    async def optimistic(self: Any, job: Job) -> Event:
+        event = await submit(self, job)
+        lost = isinstance(event, jobs.Lost) and event.problem.code == "no_answer"
+        return NotSent(event.problem) if lost else event  # type: ignore[union-attr]
+
+    return [(provider.Provider, "_submit", optimistic)]
+
+
+@mutation
+def retries_server_errors() -> Replacements:
+    """A 5xx on a paid request is retried, as the provider's pages advise."""
+    read = provider.read_submit
+
+    def obedient(answer: Any, now: float) -> Event:
+        event = read(answer, now)
+        if isinstance(event, jobs.Lost) and answer.status >= 500:
+            return NotSent(event.problem)
+        return event
+
+    return [(provider, "read_submit", obedient)]
+
+
+@mutation
+def unknown_task_is_bought_again() -> Replacements:
+    """A task that a poll does not find is submitted once more."""
+    judge = policy.judge
+    table = {**policy.TRANSITIONS, (Status.RUNNING, NotSent): Status.PLANNED}
+
+    def hasty(job: Job, event: Event, *others: Any) -> Event:
+        judged = judge(job, event, *others)
+        return NotSent(judged.problem) if isinstance(judged, jobs.Invisible) else judged
+
+    return [(policy, "judge", hasty), (policy, "TRANSITIONS", table)]
+
+
+@mutation
+def gives_up_without_the_id() -> Replacements:
+    """A job that waited too long loses its task id."""
+    apply = policy.apply
+
+    def careless(job: Job, event: Event, now: float) -> Job:
+        after = apply(job, event, now)
+        return replace(after, task_id="") if isinstance(event, jobs.GaveUp) else after
+
+    return [(policy, "apply", careless)]
+
+
+@mutation
+def doubts_cost_nothing() -> Replacements:
+    """Submissions in doubt give their budget back."""
+    apply = policy.apply
+
+    def generous(job: Job, event: Event, now: float) -> Job:
+        after = apply(job, event, now)
+        return policy._refunded(after) if isinstance(event, jobs.Lost) else after
+
+    return [(policy, "apply", generous)]
+
+
+@mutation
+def doubts_have_no_slot() -> Replacements:
+    """Submissions in doubt don't count as tasks at the provider."""
+    return [(policy, "in_doubt_for", lambda job, limits, now: 0.0)]
+
+
+@mutation
+def changes_are_new() -> Replacements:
+    """Entries are recognised by their ids alone, so a renamed one is bought again."""
+
+    def by_id(entries: Sequence[jobs.Entry], known: Sequence[Job]) -> dict[int, Job]:
+        ids = {job.id: job for job in known}
+        return {n: ids[entry.id] for n, entry in enumerate(entries) if entry.id in ids}
+
+    return [(admission, "_recognise", by_id)]
+
+
+# ---------------------------------------------------------------- ledger
+
+
+@mutation
+def events_are_not_written() -> Replacements:
+    """Rows change without a word in the event log."""
+    write = Ledger._write
+
+    def silent(self: Ledger, before: Job, event: Event, after: Job, at: float) -> None:
+        if isinstance(event, jobs.Rendered):
+            values = (*ledger._values(after), before.key, before.status)
+            self._db.conn.execute(ledger._UPDATE, values)
+        else:
+            write(self, before, event, after, at)
+
+    return [(Ledger, "_write", silent)]
+
+
+@mutation
+def ids_are_not_synced() -> Replacements:
+    """The commit of a task id does not reach the disk before it is relied on."""
+    return [(ledger, "_RELAXED", (*ledger._RELAXED, jobs.Accepted))]
+
+
+@mutation
+def state_folder_not_synced() -> Replacements:
+    """A new folder for the state file is relied on before its own name is durable."""
+    return [(ledger, "_make_folders_last", lambda path: None)]
+
+
+@mutation
+def no_lock() -> Replacements:
+    """Two runs may work on one state file."""
+
+    def unlocked(self: StateLock, state_file: Path) -> None:
+        self._fd = os.open("/dev/null", os.O_RDONLY)
+
+    return [(StateLock, "__init__", unlocked), (StateLock, "release", lambda self: None)]
+
+
+# ---------------------------------------------------------------- downloads
+
+
+@mutation
+def renamed_before_synced() -> Replacements:
+    """A video gets its name before its bytes are durable."""
+    sync = download._sync
+    return [(download, "_sync", lambda path: sync(path) if path.is_dir() else None)]
+
+
+@mutation
+def name_not_synced() -> Replacements:
+    """A job is done before its video's name is durable."""
+    sync = download._sync
+    return [(download, "_sync", lambda path: None if path.is_dir() else sync(path))]
+
+
+@mutation
+def video_folder_not_synced() -> Replacements:
+    """A new folder for videos is relied on before its own name is durable."""
+    return [(download.Downloader, "_make_last", lambda self, folder: None)]
+
+
+@mutation
+def any_bytes_are_a_video() -> Replacements:
+    """Neither the announced length nor the film's structure is checked."""
+    stream = download._stream
+
+    async def trusting(received: Any, part: Path) -> Any:
+        return await stream(replace(received, headers=_Unannounced()), part)
+
+    return [(mp4, "defect", lambda file: ""), (download, "_stream", trusting)]
+
+
+class _Unannounced(Mapping[str, str]):
+    """Headers that say nothing."""
+
+    def __getitem__(self, name: str) -> str:
+        raise KeyError(name)
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@mutation
+def overwrites_files() -> Replacements:
+    """A video replaces whatever has its name."""
+
+    def claim(part: Path, place: Path) -> bool:
+        part.replace(place)
+        return True
+
+    return [(download, "_claim", claim)]
+
+
+@mutation
+def part_is_a_video() -> Replacements:
+    """The part file is reported as the video."""
+
+    def publish(part: Path, target: Path, received: Any) -> Saved:
+        return Saved(str(part), received.sha256, received.size)
+
+    return [
+        (download, "_publish", publish),
+        (download, "_discard", lambda part: None),
+    ]
