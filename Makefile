@@ -1,6 +1,6 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate crash schema clean
+.PHONY: help run test check simulate crash audit schema clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,6 +28,10 @@ simulate: $(VENV)/.test ## SEEDS=1000 simulated worlds full of faults and crashe
 
 crash: $(VENV)/.test ## KILLS=300 real runs killed at random instants, then audited
 	@$(BIN)/python tests/crash --kills $(KILLS)
+
+audit: $(VENV)/.test ## ask the registry's vulnerability database about the pinned versions
+	@$(INSTALL) pip-audit
+	@$(BIN)/python -m pip_audit -r constraints.txt --no-deps --disable-pip
 
 schema: $(VENV)/.run ## write manifests/manifest.schema.json anew
 	@$(BIN)/runner schema > manifests/manifest.schema.json.new

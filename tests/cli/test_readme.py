@@ -208,3 +208,17 @@ def test_make_help_lists_every_target() -> None:
     (targets,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     for target in targets.split():
         assert f"make {target} " in shown.stdout
+
+
+def test_the_proofs_are_made_by_these_commands() -> None:
+    """`make simulate` and `make crash` do what the README says; here, in a small dose."""
+    assert {"make simulate SEEDS=10000", "make crash KILLS=300"} <= set(commands())
+    there = [f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.run", "-o", f"{sys.prefix}/.test"]
+
+    def make(*words: str) -> str:
+        command = ["make", *words, *there]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout + done.stderr
+
+    assert "0 worlds in which a promise was broken" in make("simulate", "SEEDS=3")
+    assert "tests/crash --kills 300" in make("-n", "crash", "KILLS=300")

@@ -329,14 +329,17 @@ def test_a_rehearsal_keeps_to_itself(desk: Desk) -> None:
 
 
 def test_the_key_stays_secret(provided: Provided) -> None:
-    """No file and no output holds the key, whatever went wrong."""
-    faults = ("submit:429#1", "submit:charged-then-cut#2", "poll:500@0.3", "film:expired#1")
+    """No file and no output holds the key or a signed link, whatever went wrong."""
+    faults = ("submit:429#1", "submit:charged-then-cut#2", "poll:500#4", "film:expired#1")
     desk = provided(*QUICK, *(part for fault in faults for part in ("--fault", fault)))
     desk.manifest(6)
     said = [desk.run("run", "batch.yaml", "-v", code=None) for _ in range(2)]
     said.append(desk.run("status", "batch.yaml", "--json"))
     said.append(desk.run("resolve", "batch.yaml", code=None))
+    said.append(desk.run("doctor", "batch.yaml", code=None))
     assert not any(KEY in done.stdout + done.stderr for done in said)
+    assert not any("signature=" in done.stdout + done.stderr for done in said)
+    assert b"signature=" not in (desk.folder / "state" / "batch.db").read_bytes()
     files = [path for path in desk.folder.rglob("*") if path.is_file()]
     assert len(files) > 3
     assert not any(KEY.encode() in path.read_bytes() for path in files)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from runner.sandbox import Fault
 from runner.sandbox.faults import CALLS, kinds_of
+from simulation.counts import Counts
 
 _CODES = ("INTERNAL", "SAFETY.INPUT.TEXT", "INTERNAL.BAD_OUTPUT.CODE01", "ASSET.INVALID")
 
@@ -42,7 +42,7 @@ class Weather:
         climate: Climate,
         dice: random.Random,
         clock: Callable[[], float],
-        counts: Counter[str],
+        counts: Counts,
     ) -> None:
         self.calm = False
         self._climate = climate
@@ -60,7 +60,7 @@ class Weather:
         kind = self._burst_kind(call) or self._usual_kind(call)
         if not kind:
             return None
-        self._counts[f"{call}:{kind}"] += 1
+        self._counts.faults[f"{call}:{kind}"] += 1
         return Fault(call, kind, self._argument(call, kind))
 
     def _usual_kind(self, call: str) -> str:
@@ -83,7 +83,7 @@ class Weather:
         wire = ("submit", "poll", "feed", "film")
         calls = self._dice.choice((wire, ("submit",), ("poll", "feed"), ("film",)))
         self._burst = calls, {call: self._dice.choice(sorted(kinds_of(call))) for call in wire}
-        self._counts["burst"] += 1
+        self._counts.acts["everything goes wrong for a while"] += 1
 
     def _gap(self) -> float:
         every = self._climate.burst_every

@@ -57,7 +57,7 @@ class World:
         self._settings = draw_settings(self._dice, seed)
         self._simulator = Simulator(self._settings, clock.now)
         self._weather = Weather(
-            Climate.draw(self._dice), self._dice_for("weather"), clock.now, self.counts.faults
+            Climate.draw(self._dice), self._dice_for("weather"), clock.now, self.counts
         )
         self._simulator._faults = self._weather  # type: ignore[assignment]  # faults with a clock
         self._books = Books(self._simulator, clock.wall)
