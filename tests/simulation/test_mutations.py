@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from simulation import mutations_of_storage
 from simulation.__main__ import make_folder
 from simulation.mutations import MUTATIONS
 from simulation.world import BrokenPromiseError, World
@@ -14,6 +15,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 MOST_WORLDS = 120
+assert mutations_of_storage  # importing it puts its bugs on the list
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
