@@ -244,6 +244,31 @@ def test_an_answer_about_another_task_is_no_answer(tmp_path: Path) -> None:
     assert len(shas) == len(set(shas))
 
 
+def test_a_task_that_changes_its_mind(tmp_path: Path) -> None:
+    """Finished, then running again, then finished: the video comes home once, whole."""
+    world = World(tmp_path, "film:expired#1")
+    inner = SandboxTransport(world.simulator)
+    finished: list[str] = []
+
+    async def wavering(request: httpx.Request) -> httpx.Response:
+        response = await inner.handle_async_request(request)
+        if "/tasks/" not in request.url.path:
+            return response
+        body = await response.aread()
+        if b"SUCCEEDED" in body:
+            finished.append("yes")
+            if len(finished) in {2, 3}:
+                id = request.url.path.rpartition("/")[2]
+                return httpx.Response(200, json={"id": id, "status": "RUNNING"})
+        return httpx.Response(response.status_code, headers=response.headers, content=body)
+
+    world.run(entries(1), backend=httpx.MockTransport(wavering))
+    assert len(finished) == 4
+    assert world.statuses() == {"lamp-01": Status.DONE}
+    assert world.charged == 1
+    world.check_home()
+
+
 def test_one_id_is_one_jobs(tmp_path: Path) -> None:
     """A submit answered with the id of another job's task is in doubt."""
     world = World(tmp_path, limits=Limits(concurrency=1, visibility_grace=1))
