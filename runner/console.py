@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 QUIET_SECONDS = 30.0
 
+_AT_REST = frozenset({Status.DONE, Status.FAILED, Status.UNCERTAIN})
 _BAD = frozenset({Status.FAILED, Status.UNCERTAIN})
 
 
@@ -89,7 +90,7 @@ class Plain(Silent):
     def start(self, counts: Mapping[str, int], tally: Callable[[], Tally]) -> None:
         """Say where the run begins, unless there is nothing to do."""
         self._counts.update(counts)
-        if any(counts[status] for status in ("planned", "submitting", "running", "rendered")):
+        if any(counts[status] for status in Status if status not in _AT_REST):
             self.say(_counted(self._counts))
 
     def observe(self, before: Job, event: Event, after: Job) -> None:

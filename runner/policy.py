@@ -84,7 +84,6 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
 }
 
 AT_PROVIDER = frozenset({Status.SUBMITTING, Status.RUNNING})
-TERMINAL = frozenset({Status.DONE, Status.FAILED})
 
 BACKOFF_CAP = 30.0
 RETRY_AFTER_CAP = 3600.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, prepare, program_name
+from runner.batch import Batch, Options, prepare, program_name
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ExitCode, StateError
@@ -37,7 +37,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
       runner doctor catalog.yaml
       runner doctor catalog.yaml --refetch && runner run catalog.yaml
     """
-    batch = prepare(options.as_options(**given))
+    batch = prepare(Options(**given))
     try:
         ledger = Ledger.read(batch.state_file)
         if ledger is None:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from runner.batch import Options
 from runner.errors import ConfigurationError
 from runner.manifest import seconds
 from runner.manifest.values import InvalidError
@@ -65,11 +64,6 @@ def batch(command: Command) -> Command:
     for decorate in reversed((manifest, *_STATE)):
         command = decorate(command)
     return command
-
-
-def as_options(manifest: Path, **given: Any) -> Options:
-    """The parsed command line as `Options`."""
-    return Options(manifest=manifest, **given)
 
 
 def refuse_unknown(ids: Collection[str], known: Collection[str], status: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runner.batch import prepare
+from runner.batch import Options, prepare
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.records import plan_json
@@ -30,7 +30,7 @@ def plan(as_json: bool, **given: Any) -> ExitCode:
       runner plan catalog.yaml
       runner plan catalog.yaml --json | jq .counts
     """
-    batch = prepare(options.as_options(**given))
+    batch = prepare(Options(**given))
     view, spent = batch.view()
     if as_json:
         click.echo(json.dumps(plan_json(view, batch.limits, spent), indent=2, ensure_ascii=False))

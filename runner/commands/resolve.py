@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, prepare, program_name
+from runner.batch import Batch, Options, prepare, program_name
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
@@ -60,7 +60,7 @@ def resolve(
     deciding = bool(task_id) or not_charged or give_up
     if deciding and bool(ids) == everything:
         raise click.UsageError("name the jobs, or say --all")
-    batch = prepare(options.as_options(**given))
+    batch = prepare(Options(**given))
     if not deciding:
         return _show(batch, ids)
     now = time.time()

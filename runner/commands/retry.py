@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.batch import prepare, program_name
+from runner.batch import Options, prepare, program_name
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
@@ -34,7 +34,7 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
       runner retry catalog.yaml lamp-01 chair-07
       runner retry catalog.yaml --yes && runner run catalog.yaml
     """
-    batch = prepare(options.as_options(**given))
+    batch = prepare(Options(**given))
     with batch.opened("retry") as ledger:
         view = batch.overview(batch.admit(ledger.jobs()))
         failed = {line.id: line for line in view.of(Action.FAILED)}

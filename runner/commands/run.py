@@ -95,7 +95,7 @@ def run(
       runner run catalog.yaml --deadline 50m          from cron, every hour
       runner run catalog.yaml --progress json | jq .
     """
-    asked = options.as_options(**given, resubmit_uncertain=on_uncertain == "resubmit")
+    asked = Options(**given, resubmit_uncertain=on_uncertain == "resubmit")
     with _interruptible():
         return _run(asked, deadline=deadline, key_file=key_file, progress=progress, verbose=verbose)
 

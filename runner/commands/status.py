@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from runner.batch import prepare
+from runner.batch import Options, prepare
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.jobs import Status
@@ -42,7 +42,7 @@ def status(as_json: bool, everything: bool, as_code: bool, **given: Any) -> Exit
       runner status catalog.yaml --json | jq -r '.jobs[] | select(.status == "done") | .output'
     """
     wanted = {status for status in Status if given.pop(status.value)}
-    batch = prepare(options.as_options(**given))
+    batch = prepare(Options(**given))
     view, _ = batch.view()
 
     def is_wanted(line: Line) -> bool:
