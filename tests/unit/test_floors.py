@@ -94,6 +94,7 @@ def test_nothing_below_imports_the_top() -> None:
     ("library", "rooms"),
     [
         ("httpx", {"transport", "sandbox"}),
+        ("aiohttp", {"transport"}),
         ("sqlite_utils", {"ledger"}),
         ("sqlite3", {"ledger"}),
         ("yaml", {"manifest"}),
