@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import anyio
@@ -25,7 +26,7 @@ _LONGEST = 3600.0
 _REDIRECTS = 5
 _EXPIRED = frozenset({400, 401, 403, 404, 410})
 
-InThread = Callable[..., Awaitable[object]]
+InThread = Callable[..., Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +68,12 @@ class Downloader:
         """
         part = target.with_name(f"{target.name}.{_tag(task_id)}.part")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            await self._in_thread(self._make_last, target.parent)
+            await self._make_folder(target.parent.absolute())
             _discard(part)  # perhaps a second name of a video that a killed run had just published
             with anyio.fail_after(_LONGEST):
                 received = await self._receive(url, part)
-            with part.open("rb") as file:
-                defect = mp4.defect(file)
-            if defect:
-                raise _FailedError(LinkExpired(Problem("bad_video", defect)))
-            await self._in_thread(_sync, part)
-            return _publish(part, target, received)
+            saved: Saved = await self._in_thread(_finish, part, target, received)
+            return saved
         except _FailedError as failed:
             return failed.event
         except TransportError as error:
@@ -91,9 +87,16 @@ class Downloader:
         finally:
             _discard(part)
 
+    async def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lasting.discard(folder)
+        if folder not in self._lasting:
+            await self._in_thread(self._make_last, folder)
+
     def _make_last(self, folder: Path) -> None:
         """Sync a folder's own name, and those above it: a power cut could take a new one back."""
-        for each in (folder.absolute(), *folder.absolute().parents):
+        for each in (folder, *folder.parents):
             if each in self._lasting:
                 break
             with suppress(OSError):  # not ours to open, so not ours to have made
@@ -174,6 +177,16 @@ async def _stream(download: Download, part: Path) -> _Received:
         words = f"{size} bytes of {announced} came"
         raise _FailedError(LinkExpired(Problem("download", words)))
     return _Received(digest.hexdigest(), size)
+
+
+def _finish(part: Path, target: Path, received: _Received) -> Saved:
+    """Check the whole file, sync it and put it in its place: the part that may block."""
+    with part.open("rb") as file:
+        defect = mp4.defect(file)
+    if defect:
+        raise _FailedError(LinkExpired(Problem("bad_video", defect)))
+    _sync(part)
+    return _publish(part, target, received)
 
 
 def _publish(part: Path, target: Path, received: _Received) -> Saved:

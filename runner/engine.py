@@ -41,7 +41,7 @@ from runner.jobs import (
 from runner.ledger import Ledger
 from runner.policy import Streak
 
-POLLS_AT_ONCE = 32
+POLLS_AT_ONCE = 64
 DOWNLOADS_AT_ONCE = 8
 
 Perform = Callable[[Step], Awaitable[Event]]
@@ -109,6 +109,7 @@ class Engine:
         """What is under way and what was spent, at this moment."""
         return Tally(
             len(self._at_provider) + len(self._doubts()),
+            len(self._submitting),
             len(self._downloading),
             self._attempts,
             self._spent,
@@ -184,25 +185,43 @@ class Engine:
         """Buy one planned job after the other, as room, pauses and budget allow."""
         while self._unasked:
             await self._change()
-        while (job := self._ledger.next_planned()) or self._submitting:
+        while (planned := self._ledger.has_planned()) or self._submitting:
+            room = policy.room(self.tally, self._limits.concurrency)
             if problem := policy.tripped(self._troubles):
                 self._ending = Ending(Stop.BREAKER, problem)
                 return
-            if job is None or not policy.has_room(self.tally, self._limits):
+            if not planned or not room:
                 self._say_what_is_waited_for()
                 await self._change()
             elif (wait := self._gate - anyio.current_time()) > 0:
                 await anyio.sleep(wait)
-            elif problem := self._unserved.get(str(job.body.get("model"))):
-                self._store(job, Refused(problem))
-            elif policy.within_budget(job, self.tally, self._limits):
-                group.start_soon(self._buy, self._store(job, SubmitStarted(job.body, job.cost)))
+            elif taken := self._take_on(room):
+                for job in taken:
+                    if job.status is Status.SUBMITTING:
+                        group.start_soon(self._buy, job)
             elif self._submitting:
                 await self._change()
             else:
                 self._ending = Ending(Stop.BUDGET)
                 return
             await anyio.lowlevel.checkpoint()
+
+    def _take_on(self, room: int) -> list[Job]:
+        """Commit the intent to pay for the next jobs, as many as there is room and budget for.
+
+        All in one commit: they leave at the same moment, so a crash puts the same ones in doubt.
+        A job whose model nobody serves is refused on the way.
+        """
+        taken: list[Job] = []
+        with self._ledger.together():
+            while len(taken) < room and (job := self._ledger.next_planned()):
+                if problem := self._unserved.get(str(job.body.get("model"))):
+                    taken.append(self._store(job, Refused(problem)))
+                elif policy.within_budget(job, self.tally, self._limits):
+                    taken.append(self._store(job, SubmitStarted(job.body, job.cost)))
+                else:
+                    break
+        return taken
 
     def _say_what_is_waited_for(self) -> None:
         """Once, when only submissions in doubt keep the next job from being submitted."""

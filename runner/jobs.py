@@ -243,9 +243,15 @@ class PollFailed:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The video is ready under this address."""
+    """The video is ready under this address.
+
+    `pending` and `ready` are ages of the task in seconds: of the last answer that said it was not
+    ready, and of this one. How long it took lies between them. 0 and 0 when nobody knows.
+    """
 
     url: str
+    pending: float = 0.0
+    ready: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,10 +407,11 @@ class Tally:
     """What is under way and what was spent, over the whole state file.
 
     `at_provider` includes the submissions in doubt that may be running; `attempts` and `spent`
-    include all that are in doubt: those stay reserved.
+    include all that are in doubt: those stay reserved. `submitting` are the requests in the air.
     """
 
     at_provider: int = 0
+    submitting: int = 0
     waiting_downloads: int = 0
     attempts: int = 0
     spent: int = 0

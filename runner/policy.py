@@ -94,6 +94,7 @@ LATE_TRIES = 5
 LINK_TRIES = 3
 FETCH_TRIES = 10
 RESUBMIT_ATTEMPTS = 3
+SUBMITS_AT_ONCE = 32
 JITTER = 0.1
 
 
@@ -249,6 +250,9 @@ def judge(  # noqa: PLR0911 - one return an event
     a provider that can't be reached is waited for.
     """
     match event:
+        case Rendered(url=url):
+            pending = max(0.0, streak.seen - job.since)
+            return Rendered(url, pending, max(pending, now - job.since))
         case Invisible(problem=problem):
             unseen = now - max(job.since, streak.seen)
             return GaveUp(problem) if unseen >= limits.visibility_grace else event
@@ -432,7 +436,12 @@ def in_doubt_for(job: Job, limits: Limits, now: float) -> float:
     return min(limits.visibility_grace, job.since + limits.visibility_grace - now)
 
 
-def has_room(tally: Tally, limits: Limits) -> bool:
-    """Whether one more task may be at the provider, and its video could be fetched in time."""
-    backlog = max(64, 4 * limits.concurrency)
-    return tally.at_provider < limits.concurrency and tally.waiting_downloads < backlog
+def room(tally: Tally, allowed: int) -> int:
+    """How many more tasks may be submitted at this moment, 0 or more.
+
+    So many that no more than `allowed` are at the provider, that their videos can be fetched in
+    time, and that no flood of connections is opened at once.
+    """
+    if tally.waiting_downloads >= max(64, 4 * allowed):
+        return 0
+    return max(0, min(allowed - tally.at_provider, SUBMITS_AT_ONCE - tally.submitting))

@@ -209,6 +209,12 @@ class Ledger:
         with _explained(self.path):
             return [_job(row) for row in self._db.execute(f"{_SELECT}{where} ORDER BY key", wanted)]
 
+    def has_planned(self) -> bool:
+        """Whether any job of the manifest waits to be submitted."""
+        query = "SELECT 1 FROM jobs WHERE status = ? AND position >= 0 LIMIT 1"
+        with _explained(self.path):
+            return self._db.execute(query, [Status.PLANNED]).fetchone() is not None
+
     def next_planned(self) -> Job | None:
         """The first job of the manifest that waits to be submitted."""
         query = f"{_SELECT} WHERE status = ? AND position >= 0 ORDER BY position LIMIT 1"
@@ -237,9 +243,18 @@ class Ledger:
         except StateError as error:
             if isinstance(event, Accepted):
                 raise self._rescued(before, event.task_id, error) from error
-            raise StateWriteError(
-                f"{error}; the run stopped, nothing is lost: run again"
-            ) from error
+            raise _stopped(error) from error
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit what is recorded inside as one, synced once; or nothing of it."""
+        try:
+            with self._transaction():
+                yield
+        except StateWriteError:
+            raise
+        except StateError as error:
+            raise _stopped(error) from error
 
     def _rescued(self, job: Job, task_id: str, error: StateError) -> StateWriteError:
         """Keep a paid task's id although the state file can't take it; returns what to say."""
@@ -385,6 +400,10 @@ def _make_folders_last(path: Path) -> None:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+
+def _stopped(error: StateError) -> StateWriteError:
+    return StateWriteError(f"{error}; the run stopped, nothing is lost: run again")
 
 
 def _planned(entry: Entry) -> Job:

@@ -200,8 +200,7 @@ def test_a_refused_account_stops_the_run(tmp_path: Path, fault: str) -> None:
     world = World(tmp_path, fault)
     ending = world.run(entries(5))
     assert ending.stop is Stop.ACCOUNT
-    assert set(world.statuses().values()) <= {Status.PLANNED, Status.RUNNING}
-    assert world.statuses()["lamp-01"] is Status.PLANNED
+    assert sorted(world.statuses().values()) == [Status.PLANNED] * 3 + [Status.RUNNING] * 2
     world.run(entries(5))
     assert set(world.statuses().values()) == {Status.DONE}
     assert world.charged == 5
@@ -219,7 +218,7 @@ def test_a_wrong_address_stops_the_run(tmp_path: Path, fault: str) -> None:
         ending = world.run(entries(3))
     assert ending.stop is Stop.ADDRESS
     assert set(world.statuses().values()) <= {Status.PLANNED, Status.RUNNING}
-    assert world.statuses()["lamp-01"] is Status.PLANNED
+    assert Status.PLANNED in world.statuses().values()
 
 
 def test_an_answer_about_another_task_is_no_answer(tmp_path: Path) -> None:
@@ -324,10 +323,10 @@ def test_a_new_price_counts_for_what_is_still_to_be_paid(tmp_path: Path) -> None
     """The budget is kept with today's price, also for jobs planned before there was one."""
     world = World(tmp_path, "submit:401#1", limits=Limits(budget_cost=2_000_000))
     world.limits = Limits()
-    assert world.run(entries(6)).stop is Stop.ACCOUNT
+    assert world.run(entries(9)).stop is Stop.ACCOUNT
     bought = world.charged
     world.limits = Limits(budget_cost=2_000_000)
-    priced = [replace(each, cost=1_000_000) for each in entries(6)]
+    priced = [replace(each, cost=1_000_000) for each in entries(9)]
     assert world.run(priced).stop is Stop.BUDGET
     assert world.charged == bought + 2
 

@@ -55,7 +55,8 @@ def installed(
     """Everything that runs inside works on this machine and this disk."""
     files = _Files(machine, disk)
     connect = sqlite3.connect
-    record = Ledger.record
+    record, together = Ledger.record, Ledger.together
+    recorded: list[tuple[Ledger, Event, Job]] | None = None
 
     def connect_here(path: Any, *given: Any, **options: Any) -> sqlite3.Connection:
         if not str(path).startswith(str(disk.root)):
@@ -68,7 +69,10 @@ def installed(
         machine.event = type(event).__name__
         try:
             record(ledger, before, event, after, at)
-            noted(ledger, event, after)
+            if recorded is None:
+                noted(ledger, event, after)
+            else:
+                recorded.append((ledger, event, after))
         except StateError:
             if isinstance(event, Accepted):
                 machine.unstored = ""
@@ -76,6 +80,19 @@ def installed(
             raise
         finally:
             machine.event = ""
+
+    @contextmanager
+    def together_here(ledger: Ledger) -> Iterator[None]:
+        nonlocal recorded
+        recorded = []
+        try:
+            with together(ledger):
+                yield
+                machine.event = type(recorded[-1][1]).__name__ if recorded else ""
+            for each in recorded:
+                noted(*each)
+        finally:
+            recorded, machine.event = None, ""
 
     async def as_they_come(
         response: httpx.Response, size: int | None = None
@@ -89,6 +106,7 @@ def installed(
             *files.replacements(),
             (sqlite3, "connect", connect_here),
             (Ledger, "record", record_here),
+            (Ledger, "together", together_here),
             (httpx.Response, "aiter_raw", as_they_come),
         ]
     ):

@@ -36,7 +36,7 @@ TRUST = httpx.create_ssl_context()
 
 @pytest.fixture(autouse=True)
 def _trust(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda: TRUST)  # reading it takes long
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: TRUST)  # reading it takes long
 
 
 def fetch(
