@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from runner.errors import StateError, StateWriteError
 from runner.jobs import (
     Accepted,
+    Body,
     Edited,
     Entry,
     Event,
@@ -34,6 +35,9 @@ from runner.ledger.rescue import Rescued, RescueFile, kept_ids
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
+
+# How far back in the event log the newest renders are looked for.
+_RECENT = 50_000
 
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
@@ -338,6 +342,45 @@ class Ledger:
                 PastEvent(key, at, event, Status(before), Status(after), json.loads(detail))
                 for key, at, event, before, after, detail in rows
             ]
+
+    def renders(self, newest: int) -> list[tuple[Body, float, float]]:
+        """The newest renders, oldest first: what was asked, and between which ages it was ready.
+
+        The ages are those of `Rendered`, in seconds.
+        """
+        query = (
+            "SELECT body, detail FROM events JOIN jobs ON key = job "
+            "WHERE event = ? AND seq > (SELECT max(seq) FROM events) - ? "
+            "ORDER BY seq DESC LIMIT ?"
+        )
+        with _explained(self.path):
+            rows = self._db.execute(query, [Rendered.__name__, _RECENT, newest]).fetchall()
+            told = [(json.loads(body), json.loads(detail)) for body, detail in reversed(rows)]
+        return [(body, said["pending"], said["ready"]) for body, said in told if said.get("ready")]
+
+    def submits(self, newest: int) -> list[float]:
+        """When the newest submits began, oldest first, refused ones included."""
+        query = "SELECT at FROM events WHERE event = ? ORDER BY seq DESC LIMIT ?"
+        with _explained(self.path):
+            rows = self._db.execute(query, [SubmitStarted.__name__, newest]).fetchall()
+        return [at for (at,) in reversed(rows)]
+
+    def recall(self, name: str) -> object:
+        """What an earlier run remembered under this name; None when nothing readable is there."""
+        with _explained(self.path):
+            query = "SELECT value FROM memory WHERE name = ?"
+            row = self._db.execute(query, [name]).fetchone()
+        try:
+            return json.loads(row[0]) if row else None
+        except (ValueError, TypeError):
+            return None
+
+    def remember(self, name: str, value: object) -> None:
+        """Keep a JSON value for the next run. Not synced: it can be learnt again."""
+        with self._transaction(synced=False):
+            self._db.conn.execute(
+                "INSERT OR REPLACE INTO memory VALUES (?, ?)", (name, json.dumps(value))
+            )
 
     def defects(self) -> list[str]:
         """What SQLite itself finds wrong with the file; empty when it is sound."""

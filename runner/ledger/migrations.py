@@ -76,3 +76,9 @@ def m001_jobs_events_runs(db: Database) -> None:
         """
     )
     db.execute("CREATE TABLE origin (provider TEXT NOT NULL, base_url TEXT NOT NULL)")
+
+
+@migrations()
+def m002_memory(db: Database) -> None:
+    """What runs learnt of the provider and the next run starts from, one JSON value a name."""
+    db.execute("CREATE TABLE memory (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
