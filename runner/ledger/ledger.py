@@ -456,7 +456,7 @@ def _planned(entry: Entry) -> Job:
 def _detail(event: Event) -> dict[str, Any]:
     """An event's own fields; a link keeps its address but not its signature."""
     if isinstance(event, Rendered):
-        return {"url": event.url.partition("?")[0]}
+        return {**asdict(event), "url": event.url.partition("?")[0]}
     if isinstance(event, (SubmitStarted, Edited)):
         event = replace(event, body=dict(event.body))
     return asdict(event)

@@ -25,7 +25,7 @@ from sqlite_utils import Database, Migrations
 import runner
 from runner import policy
 from runner.engine import commit
-from runner.errors import ExitCode, LockedError, StateError
+from runner.errors import ExitCode, LockedError, StateError, StateWriteError
 from runner.jobs import (
     Abandoned,
     Accepted,
@@ -635,6 +635,87 @@ def test_an_older_file_is_copied_before_it_is_changed(
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(read(copy)) as before:
         assert before.jobs() == [job]
+
+
+def test_a_file_of_the_first_version_is_taken_over(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written before runs remembered anything opens with all its jobs and events."""
+    first = Migrations("runner")
+    first._migrations = migrations._migrations[:1]
+    with monkeypatch.context() as then:
+        then.setattr(module, "migrations", first)
+        with opened(path) as ledger:
+            job = drive(ledger, add(ledger, "lamp")[0], *TO_DONE)
+    with opened(path) as ledger:
+        assert ledger.jobs() == [job]
+        assert len(ledger.events()) == len(TO_DONE)
+        assert ledger.recall("level") is None
+        ledger.remember("level", {"size": 3})
+        assert ledger.recall("level") == {"size": 3}
+    assert path.with_name("batch.db.before-m002_memory").exists()
+
+
+# ---------------------------------------------------------------- what the next run learns from
+
+
+def test_what_is_remembered_is_there_for_the_next_run(path: Path) -> None:
+    """The newest value under a name; nothing, or rubbish, is nothing."""
+    with opened(path) as ledger:
+        assert ledger.recall("level") is None
+        for value in (1.5, [1, "x"], {"size": 2}):
+            ledger.remember("level", value)
+    with closing(read(path)) as ledger:
+        assert ledger.recall("level") == {"size": 2}
+        assert ledger.recall("other") is None
+    with opened(path) as ledger:
+        ledger._db.execute("UPDATE memory SET value = '{'")
+        assert ledger.recall("level") is None
+
+
+def test_the_newest_renders_are_given(path: Path) -> None:
+    """Oldest first, with what was asked; those whose ages nobody knows are left out."""
+    ages = [(0.0, 0.0), (10.0, 12.0), (20.0, 25.0), (30.0, 31.0)]
+    with opened(path) as ledger:
+        jobs = add(ledger, *(f"lamp-{number}" for number in range(len(ages))))
+        for job, (pending, ready) in zip(jobs, ages, strict=True):
+            drive(
+                ledger, job, STARTED, Accepted(f"task-{job.key}"), Rendered(SIGNED, pending, ready)
+            )
+        asked = [job.body for job in ledger.jobs()]
+        assert ledger.renders(10) == [
+            (body, *age) for body, age in zip(asked[1:], ages[1:], strict=True)
+        ]
+        assert [age for _, *age in ledger.renders(2)] == [[20.0, 25.0], [30.0, 31.0]]
+
+
+def test_the_newest_submits_are_given(path: Path) -> None:
+    """Each request that left counts, also one that was refused and sent again."""
+    with opened(path) as ledger:
+        assert ledger.submits(5) == []
+        lamp, chair = add(ledger, "lamp", "chair")
+        lamp = drive(ledger, lamp, STARTED, Throttled(PROBLEM, 3.0), at=10.0)
+        drive(ledger, chair, STARTED, at=11.0)
+        drive(ledger, lamp, STARTED, at=12.0)
+        assert ledger.submits(5) == [10.0, 11.0, 12.0]
+        assert ledger.submits(2) == [11.0, 12.0]
+
+
+def test_what_is_recorded_together_stands_or_falls_together(path: Path) -> None:
+    """One commit for several intents: all of them are on disk, or none."""
+    with opened(path) as ledger:
+        lamp, chair = add(ledger, "lamp", "chair")
+        with pytest.raises(StateWriteError), ledger.together():
+            drive(ledger, lamp, STARTED)
+            drive(ledger, replace(chair, key=99), STARTED)
+        assert {job.status for job in ledger.jobs()} == {Status.PLANNED}
+        with ledger.together():
+            for job in (lamp, chair):
+                drive(ledger, job, STARTED)
+            with closing(read(path)) as other:
+                assert {job.status for job in other.jobs()} == {Status.PLANNED}
+        with closing(read(path)) as other:
+            assert {job.status for job in other.jobs()} == {Status.SUBMITTING}
 
 
 # ---------------------------------------------------------------- synced when it is money

@@ -248,6 +248,24 @@ def test_evidence_frees_an_uncertain_job() -> None:
     assert policy.evidence(doubtful, Invisible(PROBLEM), LIMITS, 1001) is None
 
 
+def test_a_render_knows_between_which_ages_it_became_ready() -> None:
+    """From the last answer that said it was not, to this one; never backwards in time."""
+    task = job(Status.RUNNING, task_id="task-1", since=1000.0)
+    ready = Rendered("https://x")
+    for seen, now, ages in ((1040.0, 1045.0, (40, 45)), (0.0, 1045.0, (0, 45)), (0.0, 990, (0, 0))):
+        judged = policy.judge(task, ready, Streak(seen=seen), LIMITS, now)
+        assert judged == Rendered("https://x", *ages)
+
+
+@given(st.integers(-5, 50), st.integers(0, 50), st.integers(0, 300), st.integers(1, 100))
+def test_room_keeps_to_every_limit(free: int, flying: int, backlog: int, allowed: int) -> None:
+    """What is started now exceeds neither the level, nor the connections, nor the downloads."""
+    room = policy.room(Tally(max(0, allowed - free), flying, backlog), allowed)
+    assert 0 <= room <= max(0, free)
+    assert room + min(flying, policy.SUBMITS_AT_ONCE) <= policy.SUBMITS_AT_ONCE
+    assert room == 0 or backlog < max(64, 4 * allowed)
+
+
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_backoff_grows_to_its_cap(failures: int, chance: float) -> None:
     """Waits never shrink with more failures, and end at 30 seconds plus jitter."""
