@@ -185,13 +185,17 @@ class Engine:
         """Buy one planned job after the other, as room, pauses and budget allow."""
         while self._unasked:
             await self._change()
-        while (planned := self._ledger.has_planned()) or self._submitting:
+        while self._submitting or self._at_provider or self._ledger.has_planned():
             room = policy.room(self.tally, self._limits.concurrency)
             if problem := policy.tripped(self._troubles):
                 self._ending = Ending(Stop.BREAKER, problem)
                 return
-            if not planned or not room:
+            if not room:
                 self._say_what_is_waited_for()
+                await self._change()
+            elif not self._ledger.has_planned():
+                if not self._submitting:
+                    return
                 await self._change()
             elif (wait := self._gate - anyio.current_time()) > 0:
                 await anyio.sleep(wait)
@@ -337,7 +341,8 @@ class Engine:
         self._spent += after.spent - job.spent
         self._place(after)
         self._observe(job, event, after)
-        self._signal()
+        if after.status is not job.status:
+            self._signal()
         return after
 
     def _place(self, job: Job) -> None:
@@ -353,6 +358,8 @@ class Engine:
 
     def _doubts(self) -> list[float]:
         """How long each uncertain submission keeps its slot, in seconds, the next one first."""
+        if not self._doubtful:
+            return []
         now = self._wall()
         waits = (policy.in_doubt_for(job, self._limits, now) for job in self._doubtful.values())
         return sorted(wait for wait in waits if wait > 0)
@@ -364,8 +371,10 @@ class Engine:
 
     async def _change(self) -> None:
         """Wait until anything changed, or an uncertain submission gives its slot back."""
-        doubts = self._doubts()
-        with anyio.move_on_after(doubts[0] if doubts else None):
+        if doubts := self._doubts():
+            with anyio.move_on_after(doubts[0]):
+                await self._changed.wait()
+        else:
             await self._changed.wait()
 
     def _signal(self) -> None:

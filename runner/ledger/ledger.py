@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,8 @@ class Ledger:
             backup = sqlite3.connect(copy)
             self._db.conn.backup(backup)
             backup.close()
-        migrations.apply(self._db)
+        with self._db.atomic():  # all of them or none, so that no file is left between versions
+            migrations.apply(self._db)
 
     def close(self) -> None:
         """Close the file; everything is committed already."""
@@ -455,11 +456,14 @@ def _planned(entry: Entry) -> Job:
 
 def _detail(event: Event) -> dict[str, Any]:
     """An event's own fields; a link keeps its address but not its signature."""
+    fields: dict[str, Any] = {name: getattr(event, name) for name in event.__slots__}
     if isinstance(event, Rendered):
-        return {**asdict(event), "url": event.url.partition("?")[0]}
-    if isinstance(event, (SubmitStarted, Edited)):
-        event = replace(event, body=dict(event.body))
-    return asdict(event)
+        fields["url"] = event.url.partition("?")[0]
+    elif isinstance(event, (SubmitStarted, Edited)):
+        fields["body"] = dict(event.body)
+    elif problem := fields.get("problem"):
+        fields["problem"] = asdict(problem)
+    return fields
 
 
 def _values(job: Job) -> tuple[Any, ...]:
