@@ -19,16 +19,21 @@ from math import ceil, isfinite
 from runner.jobs import Accepted, Event, Job, Rate, Rendered, StillRunning, Throttled
 
 DECREASE = 0.9
-# How much less of what worked is believed after a sign below it: hardly anything after one that
-# came alone, a tenth when the level had not even come back.
+# The share of what worked (and at most one task) that a sign takes away when it comes within a
+# round trip of the last change.
 DOUBT = 0.05
-# Tasks that must run well before one more is tried: at first, and once that was refused. A try
-# is one submit, so the second number keeps refusals under one in a hundred.
-FIRST_PATIENCE = 16
-PATIENCE = 128
+# So many tasks must run well before one more is tried. Where a try is refused it is a submit
+# lost, so it may be one in a hundred at most; where it waits at the provider it costs nothing.
+# Each try costs a tenth of the level for a moment, so a dozen round trips lie between two.
+PATIENCE = 16
+PATIENCE_IF_REFUSED = 128
 ROUNDS = 12
 
+# The first pause after a refusal: with few slots, of which one comes free seldom, a longer one
+# costs nothing and a burst is over after it.
 PAUSE = 8.0
+PAUSE_OF_FEW = 30.0
+FEW = 5
 PAUSE_CAP = 3600.0
 JITTER = 0.1
 STALE = 2 * 86_400.0
@@ -57,7 +62,7 @@ class Level:
     found: bool = False
     since: float = 0.0
     acks: int = 0
-    patience: int = FIRST_PATIENCE
+    patience: int = PATIENCE
     refused: int = 0
     refused_at: float = 0.0
     flight: int = 1
@@ -82,13 +87,15 @@ def learn(level: Level, job: Job, event: Event, at_provider: int, now: float) ->
 
     `job` and `at_provider` are those from before it: the job counts among those at the provider.
     """
+    if now < level.since:  # the clock was set back: what was when, nobody knows any more
+        level = replace(level, since=0.0, refused_at=0.0)
     match event:
         case Accepted() if job.submitted_at >= level.refused_at:
             return replace(level, refused=0, flight=min(level.ceiling, level.flight + 1))
         case Throttled():
             return _refused(level, job, at_provider, now)
         case StillRunning(remote_status=word) if _waits(job, word, now) and _fresh(level, job):
-            return _decreased(level, at_provider, now)
+            return _decreased(level, PATIENCE, at_provider, now)
         case StillRunning(remote_status=word) if word in _AT_WORK and _first(job):
             return _confirmed(level, job, at_provider, now)
         case Rendered() if _first(job):
@@ -100,12 +107,14 @@ def learn(level: Level, job: Job, event: Event, at_provider: int, now: float) ->
 def pause(level: Level, chance: float) -> float:
     """Seconds for which nothing is submitted after that many refusals in a row: 8, 16 ... 3600.
 
-    The pause doubles with the time that was waited in vain, so a burst of a minute costs a few
-    refusals and a closed day two or three dozen. The provider's own Retry-After comes on top.
+    With few slots 30, 60 ... 3600. The pause doubles with the time that was waited in vain, so a
+    burst of a minute costs a few refusals and a closed day some thirty. The provider's own
+    Retry-After comes on top.
     """
     if not level.refused:
         return 0.0
-    return float(min(PAUSE_CAP, PAUSE * 2.0 ** min(level.refused - 1, 20))) * (1 + JITTER * chance)
+    first = max(PAUSE, min(1.0, FEW / level.target) * PAUSE_OF_FEW)
+    return min(PAUSE_CAP, first * 2.0 ** min(level.refused - 1, 20)) * (1 + JITTER * chance)
 
 
 # ---------------------------------------------------------------- what an answer says
@@ -127,27 +136,30 @@ def _waits(job: Job, word: str, now: float) -> bool:
 
 
 def _refused(level: Level, job: Job, at_provider: int, now: float) -> Level:
-    """A submit was refused. What was in the air beside it tells how many the provider took."""
-    alone = job.submitted_at >= level.refused_at
-    sign = not level.refused and _fresh(level, job)
-    after = _decreased(level, at_provider, now) if sign else level
+    """A submit was refused; the first in a row is a sign, if it speaks about the present level.
+
+    Those in the air beside it tell what the provider took before it was full.
+    """
+    after = level
+    if not level.refused and _fresh(level, job):
+        after = _decreased(level, PATIENCE_IF_REFUSED, at_provider, now)
     if at_provider > level.target:
         after = replace(after, size=min(after.size, max(level.target, at_provider - 1)))
-    count = level.refused + 1 if alone else level.refused
-    return replace(after, refused=count, refused_at=now, flight=1)
+    alone = job.submitted_at >= level.refused_at
+    return replace(after, refused=level.refused + alone, refused_at=now, flight=1)
 
 
-def _decreased(level: Level, at_provider: int, now: float) -> Level:
+def _decreased(level: Level, patience: int, at_provider: int, now: float) -> Level:
     """A tenth less, and a new window."""
     after = replace(level, size=max(1.0, level.size * DECREASE), found=True, since=now, acks=0)
-    if at_provider > level.target:
-        patience = max(PATIENCE, ceil(ROUNDS * level.held)) if level.found else FIRST_PATIENCE
+    if at_provider > level.target:  # more than is known to work: that was one too many
+        patience = max(patience, ceil(ROUNDS * level.held)) if level.found else PATIENCE
         size = min(after.size, max(level.target, at_provider - 1))
         return replace(after, size=size, patience=patience)
-    if level.size < level.target:
-        return replace(after, held=max(1.0, level.held * DECREASE), patience=FIRST_PATIENCE)
-    soon = level.acks < level.target
-    return replace(after, held=max(1.0, level.held - soon * min(1.0, level.held * DOUBT)))
+    if level.size < level.target:  # and not come back yet: there are fewer slots than there were
+        return replace(after, held=max(1.0, level.held * DECREASE), patience=PATIENCE)
+    lost = min(1.0, level.held * DOUBT) if level.acks < level.target else 0.0
+    return replace(after, held=max(1.0, level.held - lost))
 
 
 def _confirmed(level: Level, job: Job, at_provider: int, now: float) -> Level:

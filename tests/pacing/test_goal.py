@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import pacing as bench
-from benchmarks.pacing import DAY, HOUR, World, play
+from benchmarks.pacing import bursts
+from benchmarks.pacing_simulation import DAY, HOUR, World, play
 from runner import pacing
 
 
 @pytest.mark.parametrize("queues", [False, True], ids=["refuses", "queues"])
 @pytest.mark.parametrize(("slots", "hours"), [(1, 12), (5, 8), (20, 3), (100, 1.5)])
-@pytest.mark.parametrize("bursts", [False, True], ids=["steady", "bursts"])
-def test_hidden_slots_are_used(slots: int, hours: float, queues: bool, bursts: bool) -> None:
+@pytest.mark.parametrize("bursting", [False, True], ids=["steady", "bursts"])
+def test_hidden_slots_are_used(slots: int, hours: float, queues: bool, bursting: bool) -> None:
     """At least 95 % of the slots used and under 2 % refused, after an hour."""
     time = hours * HOUR
-    spans = bench.bursts(time) if bursts else []
+    spans = bursts(time) if bursting else []
     figures = play(World("", slots, queues, time, bursts=spans))
     assert figures.used_share >= 0.95
     assert figures.refused_share < 0.02
@@ -60,6 +60,7 @@ def test_the_simulation_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A level that halves and tries again at once misses the goal."""
     monkeypatch.setattr(pacing, "DECREASE", 0.5)
     monkeypatch.setattr(pacing, "PATIENCE", 1)
+    monkeypatch.setattr(pacing, "PATIENCE_IF_REFUSED", 1)
     monkeypatch.setattr(pacing, "ROUNDS", 0)
     figures = play(World("", 20, time=3 * HOUR))
     assert figures.used_share < 0.95

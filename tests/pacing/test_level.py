@@ -154,6 +154,14 @@ def test_it_doubles_to_the_ceiling(ceiling: int) -> None:
     assert seen[-1] == ceiling
 
 
+def test_a_clock_that_was_set_back_freezes_nothing() -> None:
+    """Tasks submitted after it speak about the level as before."""
+    level = replace(KNOWN, since=5000.0, refused_at=5000.0, flight=1)
+    level = learn(level, job(1000.0), TAKEN, 18, now=1001.0)
+    assert level.flight == 2
+    assert learn(level, job(1002.0), BUSY, 20, now=1003.0).allowed == 18
+
+
 def test_what_was_in_the_air_tells_the_slots() -> None:
     """64 in the air at 100 slots: the refusals beside the accepted ones say how many there are."""
     level = Level(500, size=128.0, held=64.0, since=10.0, flight=100)
@@ -202,6 +210,8 @@ def test_pauses_double_to_an_hour() -> None:
     """8, 16, 32 ... 3600 seconds, and none without a refusal."""
     pauses = [pacing.pause(replace(KNOWN, refused=n), 0.0) for n in (0, 1, 2, 3, 9, 10, 11, 99)]
     assert pauses == [0, 8, 16, 32, 2048, 3600, 3600, 3600]
+    few = [pacing.pause(replace(KNOWN, held=4.0, refused=n), 0.0) for n in (1, 2, 99)]
+    assert few == [30, 60, 3600]
 
 
 # ---------------------------------------------------------------- between runs
