@@ -15,9 +15,9 @@ from runner import __version__, policy
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
 from runner.errors import ConfigurationError, StateError
-from runner.jobs import Body, Job, Limits
+from runner.jobs import Body, Job, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
-from runner.manifest import Manifest, load
+from runner.manifest import Manifest, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
 from runner.overview import Action, Overview, overview
 
@@ -33,7 +33,8 @@ class Options:
     output: str = ""
     base_url: str = ""
     sandbox: bool = False
-    concurrency: int | None = None
+    concurrency: int | str | None = None
+    rate: Rate | None = None
     poll_interval: float | None = None
     resubmit_uncertain: bool = False
     accept_changes: bool = False
@@ -137,9 +138,9 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
         manifest = replace(manifest, name=f"{manifest.name}-sandbox", output=apart)
     if options.output:
         manifest = manifest.with_output(options.output)
-    limits = manifest.limits
-    if options.concurrency is not None:
-        limits = replace(limits, concurrency=options.concurrency)
+    limits = with_concurrency(manifest.limits, options.concurrency)
+    if options.rate is not None:
+        limits = replace(limits, rate=options.rate)
     if options.poll_interval is not None:
         limits = replace(limits, poll_interval=options.poll_interval)
     return Batch(

@@ -366,10 +366,24 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` submits in any `seconds`."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run keeps to. Times in seconds, cost in millionths of a unit, None for no limit."""
+    """What a run keeps to. Times in seconds, cost in millionths of a unit, None for no limit.
+
+    With `auto`, how many tasks the provider takes at once is found out, and `concurrency` is
+    only the ceiling.
+    """
 
     concurrency: int = 5
+    auto: bool = False
+    rate: Rate | None = None
     poll_interval: float = 5.0
     visibility_grace: float = 600.0
     task_timeout: float = 7200.0

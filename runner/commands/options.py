@@ -11,6 +11,7 @@ import click
 
 from runner.errors import ConfigurationError
 from runner.manifest import seconds
+from runner.manifest.fields import TOP
 from runner.manifest.values import InvalidError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,6 +32,23 @@ class Duration(click.ParamType[float]):
             return seconds(value)
         except InvalidError as error:
             self.fail(f"{error.message} ({error.hint})", param, ctx)
+
+
+class Field(click.ParamType[Any]):
+    """A value that is read as the manifest's field of this name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the text; refuse what the manifest refuses, in the same words."""
+        parse = TOP[self.name].parse
+        assert parse is not None, self.name
+        try:
+            return parse(value) if isinstance(value, str) else value
+        except InvalidError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            self.fail(f"{error.message}{hint}", param, ctx)
 
 
 PATH = click.Path(path_type=Path)

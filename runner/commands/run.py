@@ -33,9 +33,15 @@ from runner.transport import Transport
 @options.batch
 @click.option(
     "--concurrency",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    help="Paid tasks at the provider at once.",
+    type=options.Field("concurrency"),
+    metavar="N|auto",
+    help="Paid tasks at the provider at once; auto finds out how many it takes.",
+)
+@click.option(
+    "--rate",
+    type=options.Field("rate"),
+    metavar="30/min",
+    help="At most so many submits in any such time.",
 )
 @click.option(
     "--poll-interval",

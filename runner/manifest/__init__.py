@@ -13,6 +13,7 @@ from __future__ import annotations
 from runner.manifest.loading import Manifest, load
 from runner.manifest.output import output_template
 from runner.manifest.schema import schema
+from runner.manifest.settings import with_concurrency
 from runner.manifest.values import seconds
 
-__all__ = ["Manifest", "load", "output_template", "schema", "seconds"]
+__all__ = ["Manifest", "load", "output_template", "schema", "seconds", "with_concurrency"]

@@ -136,6 +136,7 @@ def draft(
         f"name: {quoted(name)}",
         f"{f'provider: {provider}':<{_MARGIN}}# {' | '.join(fields.PROVIDERS)}",
         *(_option(fields.TOP[field]) for field in _SHOWN_FIELDS),
+        _option(fields.TOP["rate"], "30/min"),
         _option(fields.TOP["budget"], "{tasks: 200}"),
         _option(fields.TOP["price"], "0.32"),
         "",

@@ -224,11 +224,23 @@ TOP = _table(
     ),
     Field(
         "concurrency",
-        "Paid tasks at the provider at one time.",
-        _number(1, MAX_CONCURRENCY),
-        values.integer(1, MAX_CONCURRENCY),
+        "Paid tasks at the provider at one time. `auto` finds out how many it takes.",
+        {"anyOf": [_number(1, MAX_CONCURRENCY), {"const": values.AUTO}]},
+        values.or_auto(values.integer(1, MAX_CONCURRENCY)),
         aliases=("parallel", "workers", "maxconcurrency", "threads"),
         default=str(_LIMITS.concurrency),
+    ),
+    Field(
+        "rate",
+        "At most so many submits in any such time, over all runs.",
+        {
+            "type": "string",
+            "pattern": f"^[1-9][0-9]{{0,5}} ?/ ?({'|'.join(values.RATE_UNITS)})$",
+            "examples": ["30/min", "2/s", "500/h", "10000/day"],
+        },
+        values.rate,
+        aliases=("ratelimit", "submitrate", "maxrate", "rpm", "throttle"),
+        default="no limit",
     ),
     Field(
         "output",
@@ -249,7 +261,7 @@ TOP = _table(
         "price",
         "What one task costs you. A number, or {per_second: number}, or either of them by model.",
         {},
-        aliases=("cost", "prices", "pricing", "rate"),
+        aliases=("cost", "prices", "pricing", "tariff"),
     ),
     Field(
         "poll_interval",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.errors import Finding
@@ -16,6 +16,9 @@ from runner.manifest.tree import Node, Series, Table
 from runner.models import KNOWN
 
 POLITE_INTERVAL = 5.0
+# The most that `concurrency: auto` tries. No provider is known to take as many; one that takes
+# everything and hides its queue would else be handed the whole catalog at once.
+AUTO_CEILING = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,23 @@ def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits
         reader.mistake(budget["cost"], "budget.cost", "needs a price to be kept", hint)
     given = {
         name: reader.value(top, TOP[name])
-        for name in ("concurrency", "poll_interval", "visibility_grace", "task_timeout")
+        for name in ("rate", "poll_interval", "visibility_grace", "task_timeout")
     }
-    return Limits(
+    limits = Limits(
         **{name: value for name, value in given.items() if value is not None},
         budget_tasks=reader.value(budget, BUDGET["tasks"], "budget."),
         budget_cost=None if cost is None else values.millionths(cost),
     )
+    return with_concurrency(limits, reader.value(top, TOP["concurrency"]))
+
+
+def with_concurrency(limits: Limits, concurrency: int | str | None) -> Limits:
+    """The limits with another concurrency: a number, `auto`, or None for the one they have."""
+    if concurrency is None:
+        return limits
+    if isinstance(concurrency, str):
+        return replace(limits, concurrency=AUTO_CEILING, auto=True)
+    return replace(limits, concurrency=concurrency, auto=False)
 
 
 def _doubt(limits: Limits, provider: str, top: Mapping[str, Node], reader: Reader) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
 
 from runner import models
+from runner.jobs import Rate
 from runner.manifest.suggest import nearest
 
 MAX_PATH = 1_000
@@ -25,6 +26,14 @@ _UNITS = {
     "s": Decimal(1),
     "ms": Decimal("0.001"),
 }
+AUTO = "auto"
+RATE_UNITS = {
+    **dict.fromkeys(("s", "sec", "second"), 1.0),
+    **dict.fromkeys(("m", "min", "minute"), 60.0),
+    **dict.fromkeys(("h", "hour"), 3_600.0),
+    **dict.fromkeys(("d", "day"), 86_400.0),
+}
+MAX_RATE = 100_000
 _MAX_SPAN = 80
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _SPAN = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS), re.ASCII)
@@ -74,6 +83,46 @@ def _whole_number_hint(text: str) -> str:
     pattern = rf"\+?0*([0-9][0-9{separators}]*?)(?:\.0{{1,2}})?\s*(?:s|sec|seconds?)?"
     bare = re.fullmatch(pattern, text, re.ASCII) if len(text) <= _MAX_HINTED else None
     return f"did you mean {int(re.sub(f'[{separators}]', '', bare[1]))}?" if bare else ""
+
+
+def or_auto(number: Callable[[str], int]) -> Callable[[str], int | str]:
+    """A parser of the word `auto`, or of a number."""
+
+    def parse(text: str) -> int | str:
+        if text == AUTO:
+            return AUTO
+        try:
+            return number(text)
+        except InvalidError as problem:
+            meant = text.strip().lower() in {AUTO, "automatic", "dynamic", "adaptive", "max"}
+            hint = problem.hint or (f"did you mean `{AUTO}`?" if meant else "")
+            raise InvalidError(problem.message, hint) from None
+
+    return parse
+
+
+def rate(text: str) -> Rate:
+    """So many in such a time: `30/min`, `2/s`, `500/h`, `10000/day`."""
+    parts = re.fullmatch(r"(0|[1-9][0-9]{0,39}) ?/ ?([a-z]+)", text)
+    if parts is None or parts[2] not in RATE_UNITS:
+        raise InvalidError(f"{shown(text)} is not a rate", _rate_hint(text))
+    count = int(parts[1])
+    if not 1 <= count <= MAX_RATE:
+        raise InvalidError(f"{shown(text)} is out of range; it must be 1 to {MAX_RATE}")
+    return Rate(count, RATE_UNITS[parts[2]])
+
+
+def _rate_hint(text: str) -> str:
+    """Read `30 per minute`, `30/Minutes` and `30` as people mean them."""
+    pattern = r"([1-9][0-9]{0,4})(?:\s*(?:/|per|an?|each|p)\s*([A-Za-z]+))?"
+    meant = re.fullmatch(pattern, text.strip(), re.ASCII) if len(text) <= _MAX_HINTED else None
+    if meant and meant[2] is None:
+        return f"in what time? write it like {meant[1]}/min"
+    unit = meant[2].lower().removesuffix("s") or "s" if meant and meant[2] else ""
+    unit = {"hr": "h", "mn": "min", "m": "min"}.get(unit, unit)
+    if meant and unit in RATE_UNITS:
+        return f"did you mean {meant[1]}/{unit}?"
+    return "write it like 30/min, 2/s, 500/h or 10000/day"
 
 
 def boolean(text: str) -> bool:

@@ -62,6 +62,8 @@ def test_a_key_that_cant_be_one(desk: Desk, key: str) -> None:
         (("run", "batch.yaml", "--sate", "x"), "--state"),
         (("run", "batch.yaml", "--deadline", "soon"), "length of time"),
         (("run", "batch.yaml", "--concurrency", "0"), "--concurrency"),
+        (("run", "batch.yaml", "--concurrency", "many"), "not a whole number"),
+        (("run", "batch.yaml", "--rate", "30"), "write it like 30/min"),
         (("run", "batch.yaml", "--progress", "loud"), "--progress"),
         (("run", "batch.yaml", "--output", "{nmae}/{id}.mp4"), "{name}"),
         (("run", "batch.yaml", "--base-url", "http://api.example.com"), "https"),

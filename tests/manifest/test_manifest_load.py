@@ -8,8 +8,9 @@ import pytest
 from conftest import Load, Mistakes, Write
 
 from runner.errors import ConfigurationError
-from runner.jobs import Entry, Limits, content_digest
-from runner.manifest import Manifest, load, output_template
+from runner.jobs import Entry, Limits, Rate, content_digest
+from runner.manifest import Manifest, load, output_template, with_concurrency
+from runner.manifest.settings import AUTO_CEILING
 
 IMAGE = "https://a.example.com/a.jpg"
 ISSUE = """
@@ -51,6 +52,15 @@ def only(manifest: Manifest) -> Entry:
     """The manifest's one entry."""
     (entry,) = manifest.entries
     return entry
+
+
+def test_how_many_and_how_fast(loaded: Load) -> None:
+    """`auto` leaves a ceiling, a number is one; a rate is a count and a time."""
+    limits = loaded(job("id: a", "concurrency: auto\nrate: 30/min")).limits
+    assert limits == Limits(concurrency=AUTO_CEILING, auto=True, rate=Rate(30, 60.0))
+    assert with_concurrency(limits, None) == limits
+    assert with_concurrency(limits, 3) == Limits(concurrency=3, rate=Rate(30, 60.0))
+    assert with_concurrency(Limits(concurrency=3), "auto").auto
 
 
 def test_a_manifest_with_everything(loaded: Load) -> None:

@@ -11,11 +11,12 @@ from conftest import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.jobs import Rate
 from runner.manifest import Manifest, seconds
 from runner.manifest.addresses import image
 from runner.manifest.draft import quoted
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
-from runner.manifest.values import InvalidError, identifier, span_text
+from runner.manifest.values import RATE_UNITS, InvalidError, identifier, rate, span_text
 
 quick = settings(deadline=None, max_examples=150)
 IMAGES = st.integers(0, 9).map(lambda n: f"https://a.example.com/{n}.jpg")
@@ -72,6 +73,28 @@ def test_derived_ids_don_t_hang_on_other_lines(
 def test_lengths_of_time_come_back(milliseconds: int) -> None:
     """A length of time written by us reads as itself."""
     assert seconds(span_text(milliseconds / 1000)) == milliseconds / 1000
+
+
+@quick
+@given(st.integers(1, 100_000), st.sampled_from(sorted(RATE_UNITS)), st.sampled_from(["/", " / "]))
+def test_rates_are_read(count: int, unit: str, per: str) -> None:
+    """Every number in every unit is that rate."""
+    assert rate(f"{count}{per}{unit}") == Rate(count, RATE_UNITS[unit])
+
+
+@quick
+@given(st.text("0123456789/per. minutshd-", max_size=12))
+def test_no_text_breaks_the_rate(text: str) -> None:
+    """Whatever is written is a rate within bounds, or an error; what its hint offers is a rate."""
+    try:
+        read = rate(text)
+    except InvalidError as problem:
+        _, meant, hint = problem.hint.partition("did you mean ")
+        if meant:
+            rate(hint.rstrip("?"))
+    else:
+        assert 1 <= read.count <= 100_000
+        assert read.seconds in RATE_UNITS.values()
 
 
 @quick
