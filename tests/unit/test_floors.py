@@ -21,6 +21,7 @@ FLOORS: dict[str, set[str]] = {
     "policy": {"jobs"},
     "admission": {"jobs"},
     "pacing": {"jobs"},
+    "polling": {"jobs"},
     "words": {"jobs"},
     "dialects": {"jobs"},
     "manifest": {"jobs", "errors", "models"},
@@ -117,7 +118,7 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
 def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
-    for room in ("policy", "admission", "pacing", "overview", "report"):
+    for room in ("policy", "admission", "pacing", "polling", "overview", "report"):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room
 
