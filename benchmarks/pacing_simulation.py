@@ -254,7 +254,9 @@ class Runner:
         time = self._agenda.now
         while True:
             chance = self._dice.random()
-            time += POLL_LATENCY + policy.delay(event, policy.Streak(), LIMITS, chance)
+            time += POLL_LATENCY + policy.delay(
+                event, policy.Streak(), LIMITS.poll_interval, chance
+            )
             if task.job.remote_status != "RUNNING" or time >= task.ends:
                 break
         self._agenda.at(time, partial(self._poll, task))

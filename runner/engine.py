@@ -27,6 +27,8 @@ from runner.jobs import (
     Poll,
     Problem,
     Refused,
+    Rendered,
+    RenderFailed,
     RiskAccepted,
     Status,
     Step,
@@ -39,10 +41,13 @@ from runner.jobs import (
     WrongAddress,
 )
 from runner.ledger import Ledger
+from runner.pace import PollPace, SubmitPace
 from runner.policy import Streak
 
 POLLS_AT_ONCE = 64
 DOWNLOADS_AT_ONCE = 8
+RENDERS_KNOWN = 1000
+LEVEL = "level"  # under this name the state file keeps what `concurrency: auto` found out
 
 Perform = Callable[[Step], Awaitable[Event]]
 Observe = Callable[[Job, Event, Job], None]
@@ -100,8 +105,7 @@ class Engine:
         self._doubtful: dict[int, Job] = {}
         self._unserved: dict[str, Problem] = {}
         self._troubles: Mapping[str, int] = {}
-        self._refusals = 0
-        self._gate = 0.0
+        self._polling = PollPace(limits, ledger.renders(RENDERS_KNOWN))
         self._attempts, self._spent = ledger.spent()
 
     @property
@@ -133,6 +137,7 @@ class Engine:
         """
         if deadline is not None:
             self._scope.deadline = anyio.current_time() + deadline
+        self._pace = self._first_pace()
         self._polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self._downloads = anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
         resumed = self._recover()
@@ -149,6 +154,12 @@ class Engine:
         if self._scope.cancel_called:
             return self._ending or Ending(Stop.DEADLINE)
         return self._ending or Ending(Stop.FINISHED)
+
+    def _first_pace(self) -> SubmitPace:
+        rate = self._limits.rate
+        times = self._ledger.submits(rate.count) if rate else ()
+        memory = self._ledger.recall(LEVEL)
+        return SubmitPace(self._limits, memory, times, self._wall(), anyio.current_time())
 
     # ------------------------------------------------------------ before anything is asked
 
@@ -186,7 +197,7 @@ class Engine:
         while self._unasked:
             await self._change()
         while self._submitting or self._at_provider or self._ledger.has_planned():
-            room = policy.room(self.tally, self._limits.concurrency)
+            room = self._pace.room(self.tally)
             if problem := policy.tripped(self._troubles):
                 self._ending = Ending(Stop.BREAKER, problem)
                 return
@@ -197,7 +208,7 @@ class Engine:
                 if not self._submitting:
                     return
                 await self._change()
-            elif (wait := self._gate - anyio.current_time()) > 0:
+            elif (wait := self._pace.wait(anyio.current_time())) > 0:
                 await anyio.sleep(wait)
             elif taken := self._take_on(room):
                 for job in taken:
@@ -223,6 +234,7 @@ class Engine:
                     taken.append(self._store(job, Refused(problem)))
                 elif policy.within_budget(job, self.tally, self._limits):
                     taken.append(self._store(job, SubmitStarted(job.body, job.cost)))
+                    self._pace.left(anyio.current_time())
                 else:
                     break
         return taken
@@ -248,7 +260,7 @@ class Engine:
 
     async def _follow(self, job: Job) -> None:
         """Poll and fetch until the job is at its end, planned again, or left for a person."""
-        wait = 0.0 if job.key in self._unasked else self._delay_after_accepted(job)
+        wait = 0.0 if job.key in self._unasked else self._delay(job, Accepted(job.task_id))
         try:
             while not isinstance(step := policy.next_step(job, self._streak(job)), Submit | None):
                 await anyio.sleep(wait)
@@ -266,13 +278,13 @@ class Engine:
                     job = self._take(job, given_up)
                 if job.status is Status.UNCERTAIN or policy.set_aside(self._streak(job)):
                     return
-                wait = policy.delay(event, self._streak(job), self._limits, self._chance())
+                wait = self._delay(job, event)
         finally:
             self._leave(job)
 
-    def _delay_after_accepted(self, job: Job) -> float:
-        accepted = Accepted(job.task_id)
-        return policy.delay(accepted, self._streak(job), self._limits, self._chance())
+    def _delay(self, job: Job, event: Event) -> float:
+        interval = self._polling.wait(job.body, self._wall() - job.since, self._chance())
+        return policy.delay(event, self._streak(job), interval, self._chance())
 
     def _asked(self, job: Job) -> None:
         if job.key in self._unasked:
@@ -299,10 +311,17 @@ class Engine:
         """Store an event and draw its consequences for the run. Never awaits."""
         self._streaks[job.key] = policy.remember(self._streak(job), event, self._wall())
         self._troubles = policy.count_trouble(self._troubles, event)
+        known = self._pace.learn(job, event, self.tally, self._wall())
         after = self._store(job, event)
+        if known:
+            self._ledger.remember(LEVEL, known)
         match event:
             case Accepted():
-                self._refusals = 0
+                self._pace.accepted()
+            case (
+                Rendered(pending=pending, ready=ready) | RenderFailed(pending=pending, ready=ready)
+            ):
+                self._polling.learn(job.body, pending, ready)
             case NotSent() | Throttled() | Unserved():
                 self._pause(event)
             case Refused(problem=problem) if self._streak(job).unserved:
@@ -321,10 +340,7 @@ class Engine:
         return after
 
     def _pause(self, event: Event) -> None:
-        """Submit nothing for a while, longer with each refusal in a row."""
-        self._refusals += 1
-        pause = policy.pause(event, self._refusals, self._chance())
-        self._gate = max(self._gate, anyio.current_time() + pause)
+        self._pace.paused(event, anyio.current_time(), self._chance())
 
     def _accept_risk(self, job: Job) -> Job:
         """Put an uncertain job back if the operator chose to risk paying twice for it."""

@@ -256,9 +256,11 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class RenderFailed:
-    """The task ended without a video."""
+    """The task ended without a video; `pending` and `ready` are those of `Rendered`."""
 
     problem: Problem
+    pending: float = 0.0
+    ready: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

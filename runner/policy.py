@@ -95,7 +95,6 @@ LINK_TRIES = 3
 FETCH_TRIES = 10
 RESUBMIT_ATTEMPTS = 3
 SUBMITS_AT_ONCE = 32
-JITTER = 0.1
 
 
 class IllegalTransitionError(ValueError):
@@ -250,9 +249,9 @@ def judge(  # noqa: PLR0911 - one return an event
     a provider that can't be reached is waited for.
     """
     match event:
-        case Rendered(url=url):
+        case Rendered() | RenderFailed() if not (streak.fetches or job.output):
             pending = max(0.0, streak.seen - job.since)
-            return Rendered(url, pending, max(pending, now - job.since))
+            return replace(event, pending=pending, ready=max(pending, now - job.since))
         case Invisible(problem=problem):
             unseen = now - max(job.since, streak.seen)
             return GaveUp(problem) if unseen >= limits.visibility_grace else event
@@ -328,9 +327,11 @@ def backoff(failures: int, chance: float) -> float:
     return min(BACKOFF_CAP, 2.0 ** min(max(failures, 1) - 1, 10)) + chance
 
 
-def delay(event: Event, streak: Streak, limits: Limits, chance: float) -> float:
-    """Seconds until the job's next step; the streak is the one after the event."""
-    interval = limits.poll_interval * (1 + JITTER * chance)
+def delay(event: Event, streak: Streak, interval: float, chance: float) -> float:
+    """Seconds until the job's next step; the streak is the one after the event.
+
+    `interval` is how long a task that is well is left alone now.
+    """
     match event:
         case Accepted() | StillRunning() | Invisible():
             return interval
@@ -436,12 +437,13 @@ def in_doubt_for(job: Job, limits: Limits, now: float) -> float:
     return min(limits.visibility_grace, job.since + limits.visibility_grace - now)
 
 
-def room(tally: Tally, allowed: int) -> int:
+def room(tally: Tally, allowed: int, at_once: int = SUBMITS_AT_ONCE) -> int:
     """How many more tasks may be submitted at this moment, 0 or more.
 
     So many that no more than `allowed` are at the provider, that their videos can be fetched in
-    time, and that no flood of connections is opened at once.
+    time, and that no more than `at_once` submits are in the air.
     """
     if tally.waiting_downloads >= max(64, 4 * allowed):
         return 0
-    return max(0, min(allowed - tally.at_provider, SUBMITS_AT_ONCE - tally.submitting))
+    in_the_air = min(at_once, SUBMITS_AT_ONCE)
+    return max(0, min(allowed - tally.at_provider, in_the_air - tally.submitting))

@@ -26,6 +26,7 @@ from runner.jobs import (
     PollFailed,
     Problem,
     Rendered,
+    RenderFailed,
     Status,
     StillRunning,
     SubmitStarted,
@@ -345,17 +346,18 @@ class Ledger:
             ]
 
     def renders(self, newest: int) -> list[tuple[Body, float, float]]:
-        """The newest renders, oldest first: what was asked, and between which ages it was ready.
+        """The newest renders, oldest first: what was asked, and between which ages they ended.
 
-        The ages are those of `Rendered`, in seconds.
+        The ages are `pending` and `ready` of `Rendered` and `RenderFailed`, in seconds.
         """
         query = (
             "SELECT body, detail FROM events JOIN jobs ON key = job "
-            "WHERE event = ? AND seq > (SELECT max(seq) FROM events) - ? "
+            "WHERE event IN (?, ?) AND seq > (SELECT max(seq) FROM events) - ? "
             "ORDER BY seq DESC LIMIT ?"
         )
         with _explained(self.path):
-            rows = self._db.execute(query, [Rendered.__name__, _RECENT, newest]).fetchall()
+            kinds = [Rendered.__name__, RenderFailed.__name__]
+            rows = self._db.execute(query, [*kinds, _RECENT, newest]).fetchall()
             told = [(json.loads(body), json.loads(detail)) for body, detail in reversed(rows)]
         return [(body, said["pending"], said["ready"]) for body, said in told if said.get("ready")]
 

@@ -31,7 +31,8 @@ FLOORS: dict[str, set[str]] = {
     "download": {"jobs", "mp4", "transport"},
     "provider": {"apis", "jobs", "dialects", "download", "transport"},
     "history": {"jobs", "policy"},
-    "engine": {"jobs", "policy", "ledger"},
+    "pace": {"jobs", "policy", "pacing", "polling"},
+    "engine": {"jobs", "policy", "pace", "ledger"},
     "overview": {"jobs", "errors", "admission"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
@@ -118,7 +119,7 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
 def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
-    for room in ("policy", "admission", "pacing", "polling", "overview", "report"):
+    for room in ("policy", "admission", "pacing", "polling", "pace", "overview", "report"):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room
 

@@ -281,13 +281,12 @@ def test_polls_keep_their_distance(
     interval: float, chance: float, failures: int, asked: float | None
 ) -> None:
     """Whatever happened, the next poll is at least the interval, and what was asked, away."""
-    limits = Limits(poll_interval=interval)
     streak = Streak(failures=failures, fetches=failures)
     events: list[Event] = [Accepted("t"), StillRunning(""), Invisible(PROBLEM)]
     events += [PollFailed(PROBLEM, asked), LinkExpired(PROBLEM)]
     for event in events:
-        assert policy.delay(event, streak, limits, chance) >= interval
-    wait = policy.delay(PollFailed(PROBLEM, asked), streak, limits, chance)
+        assert policy.delay(event, streak, interval, chance) >= interval
+    wait = policy.delay(PollFailed(PROBLEM, asked), streak, interval, chance)
     assert wait >= min(asked or 0, policy.RETRY_AFTER_CAP)
 
 

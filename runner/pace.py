@@ -1,0 +1,108 @@
+"""How fast one run goes: when it may submit, and when it asks. No clock and no dice of its own.
+
+`wall` is in seconds since 1970, for ages and for what the next run should know; `now` is in
+seconds of the event loop, on which is waited and which no clock change disturbs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from runner import pacing, policy
+from runner.jobs import Body, Event, Job, Limits, Tally, Throttled
+from runner.polling import LONGEST, Render, Rhythm, group
+
+# A part of the least time between two polls, so that tasks submitted together part company.
+JITTER = 0.05
+
+
+class SubmitPace:
+    """When the next submits may leave: as the level, the rate and the pauses allow."""
+
+    def __init__(
+        self, limits: Limits, memory: object, submits: Iterable[float], wall: float, now: float
+    ) -> None:
+        self._limits = limits
+        known = memory if isinstance(memory, Mapping) else None
+        self._level = pacing.from_memory(known, limits.concurrency, wall)
+        self._rate = limits.rate
+        times = pacing.recalled(submits, wall, now)
+        self._submits = deque(times, maxlen=limits.rate.count if limits.rate else 0)
+        self._refusals = 0
+        self._gate = 0.0
+
+    @property
+    def allowed(self) -> int:
+        """How many tasks may be at the provider at this moment."""
+        return self._level.allowed if self._limits.auto else self._limits.concurrency
+
+    def room(self, tally: Tally) -> int:
+        """How many submits may leave together now, pauses and the rate aside."""
+        flight = self._level.flight if self._limits.auto else policy.SUBMITS_AT_ONCE
+        room = policy.room(tally, self.allowed, flight)
+        return min(room, 1) if self._rate else room
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next submit may leave, because of pauses and the rate."""
+        return max(self._gate - now, pacing.wait_for(self._rate, self._submits, now))
+
+    def left(self, now: float) -> None:
+        """Take note of a submit that leaves now."""
+        if self._rate:
+            self._submits.append(now)
+
+    def accepted(self) -> None:
+        """Take note of a submit that was accepted: the refusals in a row are over."""
+        self._refusals = 0
+
+    def paused(self, event: Event, now: float, chance: float) -> None:
+        """Submit nothing for a while, longer with each refusal in a row."""
+        self._refusals += 1
+        pause = policy.pause(event, self._refusals, chance)
+        if self._limits.auto and isinstance(event, Throttled):
+            pause = max(pause, pacing.pause(self._level, chance))
+        self._gate = max(self._gate, now + pause)
+
+    def learn(self, job: Job, event: Event, tally: Tally, wall: float) -> Mapping[str, float]:
+        """Learn from an answer; what the next run should know, if that changed.
+
+        `job` and `tally` are those from before the event.
+        """
+        if not self._limits.auto:
+            return {}
+        before = self._level
+        self._level = pacing.learn(before, job, event, tally.at_provider, wall)
+        same = (before.size, before.held) == (self._level.size, self._level.held)
+        return {} if same else pacing.to_memory(self._level, wall)
+
+
+class PollPace:
+    """When to ask for a task next, by the renders seen so far.
+
+    `told` are earlier renders, oldest first: what was asked, and the ages (in seconds) of the
+    last answer that said it was not over, and of the one that said it was.
+    """
+
+    def __init__(self, limits: Limits, told: Iterable[tuple[Body, float, float]]) -> None:
+        self._gap = limits.poll_interval
+        self._longest = min(LONGEST, limits.visibility_grace / 5, limits.task_timeout / 20)
+        history: dict[str, list[Render]] = {}
+        for body, pending, ready in told:
+            history.setdefault(group(body), []).append(Render(pending, ready))
+        self._rhythms = {kind: self._rhythm(renders) for kind, renders in history.items()}
+        self._unknown = self._rhythm(())
+
+    def _rhythm(self, renders: Iterable[Render]) -> Rhythm:
+        return Rhythm.of(renders, self._gap, self._longest)
+
+    def learn(self, body: Body, pending: float, ready: float) -> None:
+        """One more render is over."""
+        kind = group(body)
+        rhythm = self._rhythms.get(kind, self._unknown)
+        self._rhythms[kind] = rhythm.learn(Render(pending, ready))
+
+    def wait(self, body: Body, age: float, chance: float) -> float:
+        """Seconds from a poll at this age (0 when just accepted) until the next."""
+        rhythm = self._rhythms.get(group(body), self._unknown)
+        return max(self._gap, rhythm.wait(max(0.0, age))) + JITTER * self._gap * chance
