@@ -10,6 +10,7 @@ a few seconds, for a test that all of it still works.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -39,6 +40,7 @@ def main() -> int:
             readme.write(kept)
         return 0
     raise_open_files()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     _say_what_is_missing()
     with provider_process() as provider, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for part in options.parts or USUAL:
@@ -56,7 +58,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--rounds", type=int, default=1, help="so many times the usual rounds")
+    parser.add_argument("--rounds", type=int, default=0, help="so many instead of the usual")
     parser.add_argument("--level", type=int, action="append", help="only so many in flight")
     parser.add_argument("--most", type=int, default=1_000_000, help="growth: not more jobs")
     parser.add_argument("--quick", action="store_true", help="a tiny dose; figures mean nothing")
@@ -81,16 +83,17 @@ def _say_what_is_missing() -> None:
 def _measure(
     part: str, provider: ProviderProcess, folder: Path, options: argparse.Namespace
 ) -> Any:
-    quick, rounds = options.quick, options.rounds
+    quick = options.quick
+    rounds = options.rounds or 3
     measures: dict[str, Callable[[], Any]] = {
         "saturation": lambda: saturation.saturation(provider, 0.3 if quick else 4.0),
         "compare": lambda: _compared(provider, folder, options),
         "kills": lambda: _killed(provider, folder, quick),
         "polls": lambda: polls.polls(provider, folder, **(QUICK_POLLS if quick else {})),
-        "start": lambda: start.start(folder, 2 if quick else 10 * rounds),
-        "idle": lambda: start.idle(folder, *((200, 1) if quick else (100_000, 3 * rounds))),
+        "start": lambda: start.start(folder, 2 if quick else 3 * rounds),
+        "idle": lambda: start.idle(folder, *((200, 1) if quick else (100_000, rounds))),
         "progress": lambda: progress.progress(
-            provider, folder, **(QUICK_PROGRESS if quick else {"rounds": 3 * rounds})
+            provider, folder, **(QUICK_PROGRESS if quick else {"rounds": rounds})
         ),
         "growth": lambda: _grown(provider, folder, options),
     }
@@ -127,7 +130,7 @@ def _compared(
         )
         levels, renders = (comparison.Level(4, 1, turns),), (0.2, 0.5)
     levels = tuple(
-        replace(level, rounds=level.rounds * options.rounds)
+        replace(level, rounds=options.rounds or level.rounds)
         for level in levels
         if not options.level or level.jobs in options.level
     )

@@ -18,7 +18,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from benchmarks.books import Books, Task, quantile
-from benchmarks.harness import raise_open_files
+from benchmarks.harness import raise_open_files, run_fast
 from benchmarks.renders import render_time
 
 FILM_BYTES = 64 * 1024
@@ -205,14 +205,9 @@ async def serve() -> None:
 
 
 def main() -> None:
-    """Serve, on uvloop where it is installed."""
+    """Serve until the process ends."""
     raise_open_files()
-    try:
-        import uvloop  # noqa: PLC0415 - an extra; the provider is slower without it, not wrong
-    except ImportError:
-        asyncio.run(serve())
-    else:
-        uvloop.run(serve())
+    run_fast(serve())
 
 
 if __name__ == "__main__":

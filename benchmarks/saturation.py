@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
-from benchmarks.harness import ProviderProcess, pinned
+from benchmarks.harness import ProviderProcess, pinned, run_fast
 
 CONNECTIONS = 64
 _SUBMIT = b'POST /v1/image_to_video HTTP/1.1\r\nContent-Length: 19\r\n\r\n{"promptImage":"x"}'
@@ -72,4 +72,4 @@ async def load(url: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(load(sys.argv[1], float(sys.argv[2])))
+    run_fast(load(sys.argv[1], float(sys.argv[2])))

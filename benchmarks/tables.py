@@ -91,7 +91,8 @@ def _of(rows: Rows, name: str) -> list[float]:
 def provider(rows: Rows, limit: Row) -> str:
     """How far from its limit the provider was, in the busiest turn of each level and client."""
     head = (
-        "what asked", "requests/s in the busiest second", "of its core", "handling mean, ms",
+        "what asked", "requests/s in the busiest second", "of its core", "CPU a request, µs",
+        "handling mean, ms",
         "handling p99, ms", "event loop late p99, ms",
     )  # fmt: skip
     groups = dict.fromkeys((row["level"], row["label"]) for row in rows)
@@ -100,6 +101,7 @@ def provider(rows: Rows, limit: Row) -> str:
             f"{label}, {level}",
             f"{max(_of(own, 'busiest_second')):,.0f}",
             f"{max(_of(own, 'core')):.0%}",
+            f"{max(row['cpu'] / row['requests'] for row in own) * 1e6:.0f}",
             f"{max(_of(own, 'handling_mean_ms')):.3f}",
             f"{max(_of(own, 'handling_p99_ms')):.2f}",
             f"{max(_of(own, 'late_p99_ms')):.1f}",
@@ -111,6 +113,7 @@ def provider(rows: Rows, limit: Row) -> str:
         "as fast as it can",
         f"{limit['requests_a_second']:,.0f}",
         f"{limit['core']:.0%}",
+        f"{limit['cpu_us']:.0f}",
         f"{limit['handling_mean_ms']:.3f}",
         f"{limit['handling_p99_ms']:.2f}",
         "-",
