@@ -146,7 +146,7 @@ def _compared(
 def _grown(provider: ProviderProcess, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     quick = options.quick
     sizes = [size for size in growth.JOBS if size <= (100 if quick else options.most)]
-    flights = (1, 5) if quick else growth.IN_FLIGHT
+    flights = (1, 5) if quick else tuple(options.level or growth.IN_FLIGHT)
     renders = (0.2, 0.5) if quick else (10.0, 20.0)
     jobs = _told(
         growth.by_jobs(provider, folder, sizes),

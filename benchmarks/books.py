@@ -77,18 +77,19 @@ class Books:
             found[task.image].append(task.id)
         return found
 
-    def gaps(self, since: float) -> list[float]:
-        """Seconds between two polls of one task, for all pairs that began after a moment.
+    def gaps(self, since: float, now: float, interval: float) -> list[float]:
+        """Seconds between two polls of one task, for all that ended after a moment.
 
-        The gap that is still open at the end is no gap: a poll that never came shows in the count
-        of tasks that `silent` gives.
+        The first counts from the submit. One that is still open counts as long as it is by now,
+        once it is longer than asked: so a poll that never comes is no poll in time.
         """
-        return [
-            later - earlier
-            for task in self.tasks.values()
-            for earlier, later in pairwise(task.polls)
-            if earlier >= since
-        ]
+        found = []
+        for task in self.tasks.values():
+            moments = (task.submitted, *task.polls)
+            found += [later - earlier for earlier, later in pairwise(moments) if later >= since]
+            if now - moments[-1] > interval:
+                found.append(now - moments[-1])
+        return found
 
     def silent(self, since: float) -> int:
         """How many tasks nobody asked about after a moment."""

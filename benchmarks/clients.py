@@ -17,7 +17,7 @@ name: bench
 provider: cometapi
 concurrency: {concurrency}
 {interval}output: videos/{{id}}.mp4
-defaults: {{model: gen4_turbo, prompt: slow push in, ratio: "1280:720", duration: 5}}
+defaults: {{model: gen4_turbo, ratio: "1280:720", duration: 5}}
 catalog: {{file: jobs.csv}}
 """
 
@@ -57,8 +57,11 @@ def runner(batch: Batch, *options: str, extra: str = "") -> list[str]:
 def write_catalog(path: Path, images: Sequence[str]) -> None:
     """A CSV of jobs."""
     with path.open("w") as file:
-        file.write("id,image\n")
-        file.writelines(f"{Path(image).stem},{image}\n" for image in images)
+        file.write("id,image,prompt,seed\n")
+        file.writelines(
+            f"{Path(image).stem},{image},slow push in on view {seed},{seed}\n"
+            for seed, image in enumerate(images)
+        )
 
 
 def _peer(module: str) -> Callable[[Batch], list[str]]:

@@ -31,10 +31,10 @@ def polls(
     *,
     tasks: int = 10_000,
     interval: float = INTERVAL,
-    window: float = 45.0,
+    window: float = 40.0,
     longest: float = 300.0,
 ) -> dict[str, Any]:
-    """Submit, wait until all are outstanding and one interval more, then watch for a window."""
+    """Submit, wait until all are outstanding and two intervals more, then watch for a window."""
     batch = Batch(folder / "polls", images(tasks), tasks, provider.url, interval)
     fresh(batch.folder)
     provider.scene(seed=1, shortest=HOURS, longest=HOURS)
@@ -44,10 +44,10 @@ def polls(
     while provider.ask("now")["tasks"] < tasks and time.monotonic() < began + longest:
         time.sleep(0.5)
     submitting = time.monotonic() - began
-    time.sleep(interval * (1 + SPREAD))
+    time.sleep(2 * interval * (1 + SPREAD))
     before, since = child.cpu_so_far(), provider.ask("now")["now"]
     time.sleep(window)
-    gaps, cpu = provider.ask("gaps", since=since), child.cpu_so_far() - before
+    gaps, cpu = provider.ask("gaps", since=since, interval=interval), child.cpu_so_far() - before
     books = provider.ask("books")
     child.signal(signal.SIGTERM)
     usage = child.wait(60)

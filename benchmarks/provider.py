@@ -106,8 +106,9 @@ class Provider:
             case "charged":
                 return self.scene.books.charged()
             case "gaps":
-                since = float(json.loads(body)["since"])
-                gaps = sorted(self.scene.books.gaps(since))
+                asked = json.loads(body)
+                since = float(asked["since"])
+                gaps = sorted(self.scene.books.gaps(since, now, float(asked["interval"])))
                 parts = {name: quantile(gaps, part) for name, part in _PARTS.items()}
                 return {"count": len(gaps), "silent": self.scene.books.silent(since), **parts}
             case _:

@@ -17,6 +17,7 @@ from benchmarks.harness import Child, client_environment
 NOBODY = "http://127.0.0.1:9"  # the discard port: a run with nothing to do asks nobody
 PYTHON = [sys.executable, "-c", "pass"]
 VERSION = [sys.executable, "-m", "runner", "--version"]
+CHECK = [sys.executable, "-m", "runner", "check", "bench.yaml"]
 
 # Each prints the seconds that the parser alone takes, its own import not counted.
 CSV_ALONE = """
@@ -70,6 +71,7 @@ def idle(folder: Path, jobs: int = 100_000, rounds: int = 3) -> list[dict[str, A
             parser = [sys.executable, "-c", alone, table]
             told = subprocess.run(parser, cwd=home, capture_output=True, text=True, check=True)
             started = Child(VERSION, home, environment=environment).wait().wall
+            checked = Child(CHECK, home, environment=environment).wait()
             usage = Child(command, home, environment=environment).wait()
             if usage.code:
                 raise SystemExit(f"benchmarks: a run with nothing to do ended with {usage.code}")
@@ -81,6 +83,7 @@ def idle(folder: Path, jobs: int = 100_000, rounds: int = 3) -> list[dict[str, A
                     "wall": usage.wall,
                     "cpu": usage.cpu,
                     "parser": float(told.stdout),
+                    "check": checked.wall,
                     "start": started,
                     "peak_mb": usage.peak_mb,
                 }
@@ -93,8 +96,12 @@ def write_yaml(path: Path, asked: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         file.write('version: 1\nname: bench\noutput: "videos/{id}.mp4"\n')
-        file.write("defaults: {model: gen4_turbo, prompt: slow push in, ratio: 1280:720}\njobs:\n")
-        file.writelines(f"  - {{id: {Path(image).stem}, image: {image}}}\n" for image in asked)
+        file.write('defaults: {model: gen4_turbo, ratio: "1280:720", duration: 5}\njobs:\n')
+        file.writelines(
+            f"  - id: {Path(image).stem}\n    image: {image}\n"
+            f"    prompt: slow push in on view {seed}\n    seed: {seed}\n"
+            for seed, image in enumerate(asked)
+        )
 
 
 def forge_done(state_file: Path) -> None:

@@ -177,11 +177,11 @@ def start(rows: Rows) -> str:
 def idle(rows: Rows) -> str:
     """Runs with nothing to do, split into the parser's part, the interpreter's, and ours."""
     head = ("catalog", "wall, s", "CPU, s", "the parser's own, s", "its part",
-            "`--version`, s", "the rest, s", "peak MB")  # fmt: skip
+            "`--version`, s", "reading, s", "state file, s", "peak MB")  # fmt: skip
     lines = []
     for kind in dict.fromkeys(row["kind"] for row in rows):
         own = [row for row in rows if row["kind"] == kind]
-        rest = [row["wall"] - row["parser"] - row["start"] for row in own]
+        reading = [row["check"] - row["parser"] - row["start"] for row in own]
         lines.append(
             [
                 f"{own[0]['jobs']:,} jobs, {kind.upper()}",
@@ -190,7 +190,8 @@ def idle(rows: Rows) -> str:
                 spread(_of(own, "parser")),
                 f"{statistics.median(row['parser'] / row['wall'] for row in own):.0%}",
                 spread(_of(own, "start")),
-                spread(rest),
+                spread(reading),
+                spread([row["wall"] - row["check"] for row in own]),
                 spread(_of(own, "peak_mb"), 0),
             ]
         )
