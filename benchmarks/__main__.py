@@ -45,7 +45,10 @@ def main() -> int:
     with provider_process() as provider, tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for part in options.parts or USUAL:
             machine = results.machine()
-            rows = _measure(part, provider, Path(folder), options)
+            try:
+                rows = _measure(part, provider, Path(folder), options)
+            except comparison.IncompleteError as error:
+                raise SystemExit(f"benchmarks: {error}") from None
             results.keep(options.results, part, rows, machine)
             if tables := readme.report(results.load(options.results), [part]):
                 print(tables, flush=True)

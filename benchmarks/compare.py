@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def compare(
     levels: tuple[Level, ...],
     renders: tuple[float, float] = (10.0, 20.0),
 ) -> Iterator[dict[str, Any]]:
-    """One row a client and round, as they come."""
+    """One row a client and round, as they come. A peer that does not finish is left out, aloud."""
     for level in levels:
         turns = [turn for turn in level.turns if not missing(turn.client)]
         for round in range(level.rounds):
@@ -71,7 +72,13 @@ def compare(
             for turn in turns:
                 if turn.like and turn.like not in polls:
                     continue
-                row = _measured(provider, folder, level, turn, polls=polls, renders=renders)
+                try:
+                    row = _measured(provider, folder, level, turn, polls=polls, renders=renders)
+                except IncompleteError as error:
+                    if turn.client == "runner":
+                        raise
+                    print(f"benchmarks: left out: {error}", file=sys.stderr)
+                    continue
                 polls[turn.label] = row["polls_a_job"]
                 yield {"round": round, **row}
 

@@ -107,6 +107,7 @@ def plot(jobs: Sequence[dict[str, Any]], flight: Sequence[dict[str, Any]], path:
         place.set_xlabel(size.replace("_", " "))
         place.set_ylabel(unit)
         place.grid(visible=True, which="major", linewidth=0.3)
+        place.minorticks_off()
         place.legend(frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
