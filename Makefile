@@ -1,16 +1,17 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate crash audit schema clean
+.PHONY: help run test check simulate crash bench bench-quick bench-keep audit schema clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 1000
 KILLS ?= 300
+BENCH ?=
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: $(VENV)/.run ## run manifests/quickstart.yaml on the built-in sandbox: real videos, no key, no cost
 	@$(BIN)/runner run manifests/quickstart.yaml
@@ -28,6 +29,15 @@ simulate: $(VENV)/.test ## SEEDS=1000 simulated worlds full of faults and crashe
 
 crash: $(VENV)/.test ## KILLS=300 real runs killed at random instants, then audited
 	@$(BIN)/python tests/crash --kills $(KILLS)
+
+bench: $(VENV)/.bench ## measure the runner and its peers; BENCH="compare --level 300" for a part of it
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: $(VENV)/.bench ## a few seconds of every benchmark: do they work? The figures mean nothing
+	@$(BIN)/python -m benchmarks --quick --results build/bench/quick.json
+
+bench-keep: $(VENV)/.bench ## write the figures of the last `make bench` into benchmarks/README.md
+	@$(BIN)/python -m benchmarks --keep
 
 audit: $(VENV)/.test ## ask the registry's vulnerability database about the pinned versions
 	@$(INSTALL) pip-audit
@@ -55,4 +65,9 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.run
 	@echo "setting up .venv for tests ..."
 	@$(INSTALL) -e '.[sandbox,dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.run
+	@echo "setting up .venv for benchmarks ..."
+	@$(INSTALL) -e '.[sandbox,bench]'
 	@touch $@
