@@ -188,6 +188,24 @@ def test_one_task_is_one_confirmation() -> None:
     assert learn(level, job(1.0), RUNNING, 16, now=9.0).acks == 1
 
 
+def test_half_of_a_level_must_run_before_it_doubles() -> None:
+    """Those that were added by the last doubling are seen at work first."""
+    level = Level(500, size=16.0, held=8.0)
+    for _ in range(7):
+        level = learn(level, job(1.0), RUNNING, 16, now=9.0)
+    assert level.allowed == 16
+    assert learn(level, job(1.0), RUNNING, 16, now=9.0).allowed == 32
+
+
+def test_what_works_was_seen_to_work() -> None:
+    """After the first sign a level counts as known once all beyond the known one are at work."""
+    level = Level(500, size=16.0, held=8.0, found=True)
+    for _ in range(7):
+        level = learn(level, job(1.0), RUNNING, 16, now=9.0)
+    assert level.target == 8
+    assert learn(level, job(1.0), RUNNING, 16, now=9.0).target == 16
+
+
 def test_a_queue_by_another_name() -> None:
     """QUEUED for a moment is nothing; for a minute, it is waiting for a slot."""
     assert learn(KNOWN, job(50.0), StillRunning("QUEUED"), 20, now=60.0) == KNOWN
@@ -204,6 +222,12 @@ def test_a_refusal_lets_one_through_at_a_time() -> None:
     assert flights == [1, 2, 3, 4]
     assert not level.has_room(10, in_the_air=4)
     assert level.has_room(10, in_the_air=3)
+
+
+def test_one_taken_beside_a_refused_one_opens_no_door() -> None:
+    """It was in the air before the refusal, and says nothing of what comes after it."""
+    level = learn(KNOWN, job(99.0), BUSY, 20, now=100.0)
+    assert learn(level, job(99.5), TAKEN, 19, now=100.5) == level
 
 
 def test_pauses_double_to_an_hour() -> None:

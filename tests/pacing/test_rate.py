@@ -48,6 +48,12 @@ def test_stored_times_on_another_clock(
     assert pacing.recalled([wall - 30], wall, now) == [now - max(0.0, wall - (wall - 30))]
 
 
+def test_only_the_newest_count() -> None:
+    """Older submits than the newest `count` change nothing, and no time blocks for ever."""
+    assert pacing.wait_for(Rate(2, 60.0), [0.0, 10.0, 50.0], 55.0) == 15.0
+    assert pacing.wait_for(Rate(1, 60.0), [5000.0], 55.0) == 60.0
+
+
 def test_a_restart_goes_on_with_the_old_submits() -> None:
     """Two of two a minute were used 50 and 10 seconds ago: the next is due in 10."""
     recent = pacing.recalled([1990.0, 1950.0], wall=2000.0, now=5.0)
