@@ -20,7 +20,8 @@ FLOORS: dict[str, set[str]] = {
     "models": {"jobs"},
     "sandbox": set(),
     "policy": {"jobs"},
-    "admission": {"jobs"},
+    "recognition": {"jobs", "compact"},
+    "admission": {"jobs", "compact", "recognition"},
     "words": {"jobs"},
     "dialects": {"jobs"},
     "manifest": {"jobs", "compact", "errors", "models"},
@@ -31,7 +32,7 @@ FLOORS: dict[str, set[str]] = {
     "provider": {"apis", "jobs", "dialects", "download", "transport"},
     "history": {"jobs", "policy"},
     "engine": {"jobs", "policy", "ledger"},
-    "overview": {"jobs", "errors", "admission"},
+    "overview": {"jobs", "compact", "errors", "admission"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
     "console": {"jobs", "records", "words"},
@@ -116,7 +117,7 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
 def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
-    for room in ("compact", "policy", "admission", "overview", "report"):
+    for room in ("compact", "policy", "recognition", "admission", "overview", "report"):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room
 
