@@ -145,8 +145,8 @@ class Recurring:
         """Take note of a text."""
         self._hashes.append(hash(text))
 
-    def found(self) -> Callable[[str], bool]:
-        """What tells of a text whether it may be there more than once."""
+    def found(self) -> Callable[[str], bool] | None:
+        """What tells of a text whether it may be there more than once, or None if none is."""
         ordered = sorted(self._hashes)
         twice = {one for one, next in pairwise(ordered) if one == next}
-        return lambda text: bool(twice) and hash(text) in twice
+        return (lambda text: hash(text) in twice) if twice else None

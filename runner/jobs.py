@@ -17,9 +17,12 @@ Scalar = str | int | bool
 Body = Mapping[str, Scalar]
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def content_digest(body: Body) -> str:
     """Identify the paid content of a request: 32 hex digits over its canonical JSON."""
-    text = json.dumps(dict(body), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = _CANONICAL.encode(dict(body))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -97,7 +97,7 @@ def _unchanged(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Ask
     seen = Recurring()
     for job in jobs.identities():
         seen.add(job.id)
-    recurs = seen.found()
+    recurs = seen.found() or (lambda id: False)
     early_entries: dict[str, tuple[int, Asked]] = {}
     early_jobs: dict[str, list[tuple[int, Identity]]] = {}
     numbers = reversed(range(len(entries)))

@@ -19,15 +19,12 @@ from runner.apis import is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
 from runner.commands import options
 from runner.console import Console, JsonLines, Live, Plain, Silent, write_line
-from runner.download import Downloader
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode
 from runner.jobs import Ending, Status, Stop
 from runner.ledger import Ledger
 from runner.overview import exit_code
-from runner.provider import Provider
 from runner.report import Summary, summary
-from runner.transport import Transport
 
 
 @click.command()
@@ -208,6 +205,11 @@ class _Session:
 
     async def work(self, deadline: float | None, counts: Mapping[str, int]) -> Ending:
         """Build the parts, run the engine between signals, and take the parts down again."""
+        # The HTTP client takes as long to import as all else: a run with nothing to do goes without.
+        from runner.download import Downloader  # noqa: PLC0415
+        from runner.provider import Provider  # noqa: PLC0415
+        from runner.transport import Transport  # noqa: PLC0415
+
         batch = self._batch
         async with AsyncExitStack() as parts:
             base_url = batch.base_url

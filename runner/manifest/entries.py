@@ -97,8 +97,7 @@ class Intake:
 
     def entries(self) -> Entries:
         """Every entry taken, each under an id of its own. May be called once."""
-        self._ids.check(self._findings)
-        self._ids.number(self._entries)
+        self._ids.settle(self._entries, self._findings)
         return self._entries
 
     def _parsed(self, row: Row) -> tuple[dict[str, Any], set[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 from runner.compact import Entries, Pages, Recurring
@@ -27,36 +28,38 @@ class Ids:
 
     def __init__(self) -> None:
         self._claims = Pages()
-        self._given = Recurring()
-        self._all = Recurring()
+        self._texts = Recurring()
 
     def claim(self, claim: Claim) -> None:
         """Take note of an id that is given."""
         self._claims.append(tuple(claim))
-        self._given.add(claim.id.casefold())
-        self._all.add(claim.id.casefold())
+        self._texts.add(claim.id.casefold())
 
     def derive(self, base: str) -> None:
         """Take note of an id that is derived."""
-        self._all.add(base)
+        self._texts.add(base)
 
-    def check(self, findings: Findings) -> None:
-        """Tell of every id that is given again; one that differs in case only is doubtful."""
-        is_suspect = self._given.found()
+    def settle(self, entries: Entries, findings: Findings) -> None:
+        """Tell of every id that is given again, and number the derived ones."""
+        if recurs := self._texts.found():
+            self._check(recurs, findings)
+            self._number(recurs, entries)
+
+    def _check(self, recurs: Callable[[str], bool], findings: Findings) -> None:
+        """Two ids that differ in case only are doubtful."""
         first: dict[str, Claim] = {}
         for packed in self._claims:
             claim = Claim(*packed)
             key = claim.id.casefold()
-            if is_suspect(key) and first.setdefault(key, claim) is not claim:
+            if recurs(key) and first.setdefault(key, claim) is not claim:
                 _tell(claim, first[key], findings)
 
-    def number(self, entries: Entries) -> None:
+    def _number(self, recurs: Callable[[str], bool], entries: Entries) -> None:
         """Number equal derived ids in order, past ids that are given."""
-        is_suspect = self._all.found()
         doubtful = [
             (index, entry.derived)
             for index, entry in enumerate(entries)
-            if entry.derived and is_suspect(entry.derived)
+            if entry.derived and recurs(entry.derived)
         ]
         taken = {packed[0].casefold() for packed in self._claims} if doubtful else set()
         counts: defaultdict[str, int] = defaultdict(int)

@@ -136,13 +136,11 @@ def _collisions(manifest: Manifest) -> Iterator[tuple[Entry, Entry]]:
     places = Recurring()
     for entry in manifest.entries:
         places.add(place(entry))
-    is_suspect = places.found()
+    if (recurs := places.found()) is None:
+        return
     owners: dict[str, Entry] = {}
     for entry in manifest.entries:
-        if (
-            is_suspect(where := place(entry))
-            and (first := owners.setdefault(where, entry)) != entry
-        ):
+        if recurs(where := place(entry)) and (first := owners.setdefault(where, entry)) != entry:
             yield entry, first
 
 

@@ -77,7 +77,7 @@ def test_what_recurs_is_found(texts: list[str]) -> None:
     seen = Recurring()
     for text in texts:
         seen.add(text)
-    recurs = seen.found()
+    recurs = seen.found() or (lambda text: False)
     assert {text for text in texts if recurs(text)} == {
         t for t, n in Counter(texts).items() if n > 1
     }
