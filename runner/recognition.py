@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache
 from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
@@ -94,10 +95,7 @@ def _unchanged(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Ask
     Both streams are read in step, newest first, and only what has not met its like yet is kept:
     next to nothing when the manifest has the order of the state file, a part of both otherwise.
     """
-    seen = Recurring()
-    for job in jobs.identities():
-        seen.add(job.id)
-    recurs = seen.found() or (lambda id: False)
+    recurs = _recurring_ids(jobs)
     early_entries: dict[str, tuple[int, Asked]] = {}
     early_jobs: dict[str, list[tuple[int, Identity]]] = {}
     numbers = reversed(range(len(entries)))
@@ -121,6 +119,22 @@ def _unchanged(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Ask
                 yield *waits, rank, job
             elif not recurs(job.id):
                 del early_entries[job.id]
+
+
+def _recurring_ids(jobs: Known) -> Callable[[str], bool]:
+    """Tells whether several jobs may have an id; looks at the jobs when it is asked first."""
+
+    @cache
+    def look() -> Callable[[str], bool]:
+        seen = Recurring()
+        for job in jobs.identities():
+            seen.add(job.id)
+        return seen.found() or (lambda id: False)
+
+    def recurs(id: str) -> bool:
+        return look()(id)
+
+    return recurs
 
 
 def _light(entry: Entry) -> Asked:

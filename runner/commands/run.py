@@ -205,7 +205,7 @@ class _Session:
 
     async def work(self, deadline: float | None, counts: Mapping[str, int]) -> Ending:
         """Build the parts, run the engine between signals, and take the parts down again."""
-        # The HTTP client takes as long to import as all else: a run with nothing to do goes without.
+        # An HTTP client takes as long to import as all else: a run with nothing to do has none.
         from runner.download import Downloader  # noqa: PLC0415
         from runner.provider import Provider  # noqa: PLC0415
         from runner.transport import Transport  # noqa: PLC0415

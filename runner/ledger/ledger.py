@@ -36,6 +36,8 @@ from runner.ledger.rescue import Rescued, RescueFile, kept_ids
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
 
+_STATUSES = {status.value: status for status in Status}
+
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
 
@@ -228,7 +230,8 @@ class Ledger:
         query = f"SELECT {', '.join(Identity._fields)} FROM jobs ORDER BY key DESC"
         with _explained(self.path):
             for key, id, derived, content, cost, status, position in self._db.execute(query):
-                yield Identity(key, id, derived, content, cost, Status(status), position)
+                known = _STATUSES.get(status) or Status(status)
+                yield Identity(key, id, derived, content, cost, known, position)
 
     def job(self, key: int) -> Job:
         """One job."""
