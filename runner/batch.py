@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from runner import __version__, policy
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
 from runner.errors import ConfigurationError, StateError
-from runner.jobs import Body, Job, Limits, Rate
+from runner.jobs import Body, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
-from runner.overview import Action, Overview, overview
+from runner.overview import Action, Overview
+from runner.recognition import Known, Listed
 
 EMBEDDED = "embedded"
 
@@ -70,27 +71,26 @@ class Batch:
         """Where a job's video belongs."""
         return self.manifest.output_path(id, body)
 
-    def admit(self, jobs: list[Job]) -> Admission:
+    def admit(self, jobs: Known) -> Admission:
         """Hold the manifest against these jobs, and against what is on disk."""
         found = admit(self.manifest.entries, jobs, accept_changes=self.options.accept_changes)
         taken = {entry.id for entry in found.new if _exists(self.place(entry.id, entry.body))}
-        return hold_existing(found, taken, jobs)
+        return hold_existing(found, taken)
 
     def overview(self, admission: Admission) -> Overview:
         """The batch as it is shown to people."""
-        return overview(
-            program_name(), self.name, str(self.manifest.path), self.state_file, admission
-        )
+        manifest = str(self.manifest.path)
+        return Overview(program_name(), self.name, manifest, self.state_file, admission)
 
-    def view(self) -> tuple[Overview, tuple[int, int]]:
+    @contextmanager
+    def view(self) -> Iterator[tuple[Overview, tuple[int, int]]]:
         """The batch as it stands, and what was spent, without touching or locking anything."""
         ledger = Ledger.read(self.state_file)
         if ledger is None:
-            return self.overview(self.admit([])), (0, 0)
-        try:
-            return self.overview(self.admit(ledger.jobs())), ledger.spent()
-        finally:
-            ledger.close()
+            yield self.overview(self.admit(Listed())), (0, 0)
+            return
+        with closing(ledger), ledger.still():
+            yield self.overview(self.admit(ledger)), ledger.spent()
 
     @contextmanager
     def opened(self, command: str) -> Iterator[Ledger]:
@@ -215,5 +215,5 @@ def program_name(argv0: str = sys.argv[0]) -> str:
 
 def bring_in_line(ledger: Ledger, admission: Admission, now: float) -> None:
     """Write what the manifest asks into the state file: new, edited, renamed and removed jobs."""
-    changes = [(job, event, policy.apply(job, event, now)) for job, event in admission.changes()]
-    ledger.mirror(changes, admission.new, admission.order, admission.removed, now)
+    changes = ((job, event, policy.apply(job, event, now)) for job, event in admission.changes())
+    ledger.mirror(changes, admission.additions(), admission.moves(), admission.removed, now)

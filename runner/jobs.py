@@ -11,14 +11,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 Scalar = str | int | bool
 Body = Mapping[str, Scalar]
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def content_digest(body: Body) -> str:
     """Identify the paid content of a request: 32 hex digits over its canonical JSON."""
-    text = json.dumps(dict(body), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = _CANONICAL.encode(dict(body))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -58,6 +62,10 @@ class Status(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+# Nothing that was paid for is at stake: what the manifest asks now simply counts.
+FREE_TO_EDIT = frozenset({Status.PLANNED, Status.FAILED})
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why a job is where it is: a code, words for people, and the provider's request id."""
@@ -95,6 +103,21 @@ class Job:
     submitted_at: float = 0.0
     since: float = 0.0
     finished_at: float = 0.0
+
+
+class Identity(NamedTuple):
+    """What a job is recognised by, and how it stands: the light part of its row.
+
+    `position` is its place in the manifest when that was last read, or None.
+    """
+
+    key: int
+    id: str
+    derived: str
+    content: str
+    cost: int | None
+    status: Status
+    position: int | None
 
 
 # ---------------------------------------------------------------- Step

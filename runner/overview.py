@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from runner.admission import Admission, Held
+from runner.admission import Admission, Held, Reason, Verdict
+from runner.compact import OnDemand
 from runner.errors import ExitCode, worst
 from runner.jobs import Body, Ending, Entry, Job, Limits, Status, Stop
 
@@ -44,66 +46,74 @@ class Line:
         return self.entry.body if self.entry else {}
 
 
-@dataclass(frozen=True, slots=True)
 class Overview:
     """A manifest and its state file, held against each other.
 
-    `program` is how the operator called this program, for commands to copy.
+    Every entry is a line, in the order of the manifest, then every job whose entry is gone. Lines
+    are made when they are asked for. `program` is how the operator called this program, for
+    commands to copy.
     """
 
-    program: str
-    name: str
-    manifest: str
-    state_file: str
-    lines: tuple[Line, ...]
+    def __init__(
+        self, program: str, name: str, manifest: str, state_file: Path, admission: Admission
+    ) -> None:
+        self.program = program
+        self.name = name
+        self.manifest = manifest
+        self.state_file = str(state_file)
+        self._admission = admission
+        self._standings = Counter(admission.standings())
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """All lines."""
+        return OnDemand(range(len(self._admission.verdicts)), self._line)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the state file knows nothing of all this."""
+        return not any(self._admission.keys)
 
     def counts(self) -> dict[str, int]:
         """Status -> number of jobs, every status named."""
-        found = Counter(line.status for line in self.lines)
+        found: Counter[Status] = Counter()
+        for (_, status), number in self._standings.items():
+            found[status] += number
         return {status.value: found[status] for status in Status}
 
     def actions(self) -> dict[str, int]:
         """Action -> number of jobs, every action named."""
-        found = Counter(line.action for line in self.lines)
+        found: Counter[Action] = Counter()
+        for standing, number in self._standings.items():
+            found[_action(*standing)] += number
         return {action.value: found[action] for action in Action}
 
-    def of(self, *actions: Action) -> list[Line]:
+    def of(self, *actions: Action) -> Sequence[Line]:
         """The lines with one of these actions."""
-        return [line for line in self.lines if line.action in actions]
+        return self._where(lambda verdict, status: _action(verdict, status) in actions)
 
+    def standing(self, statuses: Collection[Status]) -> Sequence[Line]:
+        """The lines with one of these statuses."""
+        return self._where(lambda verdict, status: status in statuses)
 
-def overview(
-    program: str, name: str, manifest: str, state_file: Path, admission: Admission
-) -> Overview:
-    """Every entry in the order of the manifest, then the jobs whose entries are gone."""
-    lines = [
-        Line(
-            match.job.id if match.entry.derived else match.entry.id,
-            *_of_job(match.job),
-            match.entry,
-            match.job,
-        )
-        for match in admission.known
-    ]
-    lines += [
-        Line(match.entry.id, Status.PLANNED, Action.SUBMIT, match.entry, match.job)
-        for match in admission.edited
-    ]
-    lines += [Line(entry.id, Status.PLANNED, Action.SUBMIT, entry, None) for entry in admission.new]
-    lines += [
-        Line(
-            held.entry.id,
-            held.job.status if held.job else Status.PLANNED,
-            Action.HELD,
-            held.entry,
-            held.job,
-            held,
-        )
-        for held in admission.held
-    ]
-    lines.sort(key=lambda line: admission.order[line.id])
-    lines += [_removed(job) for job in admission.removed]
-    return Overview(program, name, manifest, str(state_file), tuple(lines))
+    def held(self, reason: Reason) -> Sequence[Held]:
+        """What is held for this reason."""
+        return self._admission.held_for(reason)
+
+    def _where(self, wanted: Callable[[Verdict, Status], bool]) -> Sequence[Line]:
+        chosen = {standing for standing in self._standings if wanted(*standing)}
+        standings = enumerate(self._admission.standings()) if chosen else ()
+        rows = array("q", (row for row, standing in standings if standing in chosen))
+        return OnDemand(rows, self._line)
+
+    def _line(self, row: int) -> Line:
+        found = self._admission
+        verdict, status = found.verdict(row), found.status(row)
+        entry, job = found.entry(row), found.job(row)
+        id = entry.id if entry else ""
+        if job and (entry is None or (verdict is Verdict.KNOWN and entry.derived)):
+            id = job.id
+        return Line(id, status, _action(verdict, status), entry, job, found.held(row))
 
 
 _NEXT = {
@@ -117,14 +127,12 @@ _NEXT = {
 }
 
 
-def _of_job(job: Job) -> tuple[Status, Action]:
-    return job.status, _NEXT[job.status]
-
-
-def _removed(job: Job) -> Line:
-    status, action = _of_job(job)
+def _action(verdict: Verdict, status: Status) -> Action:
+    if verdict in {Verdict.CHANGED, Verdict.EXISTS}:
+        return Action.HELD
+    action = _NEXT[status]
     brought_home = action in {Action.RESUME, Action.UNCERTAIN}
-    return Line(job.id, status, action if brought_home else Action.REMOVED, None, job)
+    return Action.REMOVED if verdict is Verdict.REMOVED and not brought_home else action
 
 
 def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
@@ -134,11 +142,12 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
         codes.append(ExitCode.ACCOUNT)
     if ending and ending.stop is Stop.ADDRESS:
         codes.append(ExitCode.PERSON)
-    if view.of(Action.HELD, Action.UNCERTAIN):
+    counts = view.actions()
+    if counts[Action.HELD] or counts[Action.UNCERTAIN]:
         codes.append(ExitCode.PERSON)
-    if view.of(Action.SUBMIT, Action.RESUME):
+    if counts[Action.SUBMIT] or counts[Action.RESUME]:
         codes.append(ExitCode.REMAINS)
-    if view.of(Action.FAILED):
+    if counts[Action.FAILED]:
         codes.append(ExitCode.FAILED)
     return worst(codes)
 

@@ -23,7 +23,7 @@ from runner.jobs import Body
 # Times in gaps scale with the least time between polls; at its default of 5 s, 1.2 gaps are 6 s.
 
 LATE = 0.61
-"""Mean lag planned for, in gaps: the SDK's 3.06 s at a gap of 5 s. Polling without end gives 0.5."""
+"""Mean lag planned for, in gaps: the SDK's 3.06 s at a gap of 5 s. A poll a gap gives 0.5."""
 
 MARGIN = 0.2
 """How much less lag is planned for, in gaps, while few renders make the plan too sure of itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.admission import Held, Reason
@@ -26,7 +26,7 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
         Action.UNCERTAIN: f"uncertain: perhaps charged; settle them: {_command('resolve', view)}",
         Action.REMOVED: "no longer in the manifest; their records are kept",
     }
-    fresh = ", a new file" if all(line.job is None for line in view.lines) else ""
+    fresh = ", a new file" if view.fresh else ""
     lines = [
         f"{view.name}: {plural(sum(counts.values()), 'job')}, state in {view.state_file}{fresh}"
     ]
@@ -50,9 +50,7 @@ def _budget_lines(submit: Sequence[Line], limits: Limits, spent: tuple[int, int]
 
 def held_lines(view: Overview, limit: int = 20) -> list[str]:
     """What is held and why, with what to do."""
-    held = [line.held for line in view.lines if line.held]
-    changed = [item for item in held if item.reason is Reason.CHANGED]
-    existing = [item for item in held if item.reason is Reason.EXISTS]
+    changed, existing = view.held(Reason.CHANGED), view.held(Reason.EXISTS)
     lines = []
     if changed:
         lines.append(
@@ -122,20 +120,28 @@ class Summary:
 
 
 def summary(
-    view: Overview, ending: Ending, limits: Limits, spent: tuple[int, int], bought: int
+    view: Overview,
+    ending: Ending,
+    limits: Limits,
+    spent: tuple[int, int],
+    *,
+    bought: int,
+    outputs: Iterable[str],
 ) -> Summary:
-    """What is where, what it cost, what went wrong, and what to type next."""
-    done = [line for line in view.lines if line.status is Status.DONE]
-    total = len(view.lines)
-    idle = ending.stop is Stop.FINISHED and not bought and len(done) == total
-    parts = [f"{len(done)} of {plural(total, 'video')} done"]
+    """What is where, what it cost, what went wrong, and what to type next.
+
+    `outputs` are the files of the finished jobs.
+    """
+    counts = view.counts()
+    done, total = counts[Status.DONE], sum(counts.values())
+    idle = ending.stop is Stop.FINISHED and not bought and done == total
+    parts = [f"{done} of {plural(total, 'video')} done"]
     if idle:
         parts = [f"nothing to do, all {plural(total, 'video')} are done"]
     if done:
-        parts[0] += f", in {where([line.job.output for line in done if line.job])}"
-    counts = view.counts().items()
-    others = [f"{count} {name}" for name, count in counts if count and name != Status.DONE]
-    if held := len(view.of(Action.HELD)):
+        parts[0] += f", in {where(outputs)}"
+    others = [f"{count} {name}" for name, count in counts.items() if count and name != Status.DONE]
+    if held := view.actions()[Action.HELD]:
         others.append(f"{held} held")
     if others:
         parts.append(", ".join(others))
@@ -152,13 +158,16 @@ def summary(
 
 
 def _failures(view: Overview, limit: int = 5) -> list[str]:
-    bad = [
-        line
-        for line in view.of(Action.FAILED, Action.UNCERTAIN, Action.RESUME)
-        if line.job and line.job.problem
-    ]
-    shown = [f"{_row(line)[0]}: {line.status}: {_row(line)[2]}" for line in bad[:limit]]
-    return [*shown, f"... and {len(bad) - limit} more"] if len(bad) > limit else shown
+    shown: list[str] = []
+    more = 0
+    for line in view.of(Action.FAILED, Action.UNCERTAIN, Action.RESUME):
+        if line.job is None or line.job.problem is None:
+            continue
+        if len(shown) < limit:
+            shown.append(f"{_row(line)[0]}: {line.status}: {_row(line)[2]}")
+        else:
+            more += 1
+    return [*shown, f"... and {more} more"] if more else shown
 
 
 def _next_commands(view: Overview, ending: Ending) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from os.path import commonpath
-from pathlib import Path
+from collections.abc import Iterable
+from os.path import commonpath, dirname
 
 from runner.jobs import Limits
 
@@ -32,13 +31,20 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def where(outputs: Sequence[str]) -> str:
-    """The folder that holds all these files."""
-    parents = [str(Path(output).parent) for output in outputs]
-    try:
-        return commonpath(parents)
-    except ValueError:
-        return "several folders"
+def where(outputs: Iterable[str]) -> str:
+    """The folder that holds all these files; at least one."""
+    common: str | None = None
+    last = None
+    for output in outputs:
+        parent = dirname(output)  # noqa: PTH120 - of a million files, a Path takes seconds
+        if parent == last:
+            continue
+        last = parent
+        try:
+            common = commonpath([parent] if common is None else [common, parent])
+        except ValueError:
+            return "several folders"
+    return common or ""
 
 
 def printable(text: str) -> str:

@@ -31,9 +31,11 @@ def plan(as_json: bool, **given: Any) -> ExitCode:
       runner plan catalog.yaml --json | jq .counts
     """
     batch = prepare(Options(**given))
-    view, spent = batch.view()
-    if as_json:
-        click.echo(json.dumps(plan_json(view, batch.limits, spent), indent=2, ensure_ascii=False))
-    else:
-        click.echo(plan_text(view, batch.limits, spent))
+    with batch.view() as (view, spent):
+        if as_json:
+            found = plan_json(view, batch.limits, spent)
+            words = json.dumps(found, indent=2, ensure_ascii=False)
+        else:
+            words = plan_text(view, batch.limits, spent)
+    click.echo(words)
     return ExitCode.DONE

@@ -99,7 +99,7 @@ def _refuse_contradiction(ledger: Ledger, task_id: str, jobs: list[Job]) -> None
     if task_id and jobs[0].task_id not in {"", task_id}:
         words = f"{jobs[0].id} has a task already, {jobs[0].task_id}, which is asked about again"
         raise ConfigurationError(f"{words} by each run; give it up, or leave it")
-    owner = next((job for job in ledger.jobs() if task_id and job.task_id == task_id), None)
+    owner = ledger.owner(task_id) if task_id else None
     if owner is not None and owner.key not in keys:
         raise ConfigurationError(f"task {task_id} already belongs to {owner.id}")
 

@@ -36,7 +36,7 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
     """
     batch = prepare(Options(**given))
     with batch.opened("retry") as ledger:
-        view = batch.overview(batch.admit(ledger.jobs()))
+        view = batch.overview(batch.admit(ledger))
         failed = {line.id: line for line in view.of(Action.FAILED)}
         options.refuse_unknown(ids, failed, "failed")
         chosen = [failed[id] for id in ids] if ids else list(failed.values())

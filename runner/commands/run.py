@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,17 @@ from typing import Any
 import anyio
 import click
 
+from runner.admission import Reason
 from runner.apis import is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
 from runner.commands import options
 from runner.console import Console, JsonLines, Live, Plain, Silent, write_line
-from runner.download import Downloader
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import Ending, Stop
+from runner.jobs import Ending, Status, Stop
 from runner.ledger import Ledger
 from runner.overview import exit_code
-from runner.provider import Provider
 from runner.report import Summary, summary
-from runner.transport import Transport
 
 
 @click.command()
@@ -116,15 +114,20 @@ def _run(
     if not batch.state_file.exists():
         write_line(f"a new state file: {batch.state_file}", sys.stderr)
     with batch.opened("run") as ledger:
-        admission = batch.admit(ledger.jobs())
-        batch.check_folders(batch.overview(admission))
+        before = ledger.writes()
+        admission = batch.admit(ledger)
+        view = batch.overview(admission)
+        batch.check_folders(view)
         bring_in_line(ledger, admission, time.time())
+        strangers = len(view.held(Reason.EXISTS))
         session = _Session(batch, ledger, key, progress, verbose)
-        ending = anyio.run(session.work, deadline)
-        view = batch.overview(batch.admit(ledger.jobs()))
+        ending = session.run(deadline, strangers)
+        if ledger.writes() != before:
+            view = batch.overview(batch.admit(ledger))
         code = exit_code(view, ending)
         ledger.end_run(ending.stop, code, time.time())
-        last = summary(view, ending, batch.limits, ledger.spent(), session.bought)
+        spent, outputs = ledger.spent(), ledger.outputs()
+        last = summary(view, ending, batch.limits, spent, bought=session.bought, outputs=outputs)
     _say_last(last, session.style)
     return code
 
@@ -193,8 +196,26 @@ class _Session:
         """Paid submissions of this run, those in doubt included."""
         return self._ledger.spent()[0] - self._before
 
-    async def work(self, deadline: float | None) -> Ending:
+    def run(self, deadline: float | None, strangers: int) -> Ending:
+        """Work until the end, if there is anything to submit, ask, bring home or store.
+
+        `strangers` are the entries that are held because of what is on disk.
+        """
+        counts = self._ledger.counts()
+        at_rest = counts[Status.DONE] + counts[Status.FAILED]
+        if at_rest == sum(counts.values()) and not self._ledger.rescued():
+            _deafen()
+            return Ending(Stop.FINISHED)
+        counts[Status.PLANNED] += strangers
+        return anyio.run(self.work, deadline, counts)
+
+    async def work(self, deadline: float | None, counts: Mapping[str, int]) -> Ending:
         """Build the parts, run the engine between signals, and take the parts down again."""
+        # An HTTP client takes as long to import as all else: a run with nothing to do has none.
+        from runner.download import Downloader  # noqa: PLC0415
+        from runner.provider import Provider  # noqa: PLC0415
+        from runner.transport import Transport  # noqa: PLC0415
+
         batch = self._batch
         async with AsyncExitStack() as parts:
             base_url = batch.base_url
@@ -217,8 +238,7 @@ class _Session:
                 observe=console.observe,
                 say=console.say,
             )
-            view = batch.overview(batch.admit(self._ledger.jobs()))
-            console.start(view.counts(), lambda: engine.tally)
+            console.start(counts, lambda: engine.tally)
             parts.callback(console.stop)
             try:
                 async with anyio.create_task_group() as group:

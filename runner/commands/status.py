@@ -11,7 +11,7 @@ from runner.batch import Options, prepare
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.jobs import Status
-from runner.overview import Line, exit_code
+from runner.overview import exit_code
 from runner.records import status_json
 from runner.report import status_text
 
@@ -43,14 +43,12 @@ def status(as_json: bool, everything: bool, as_code: bool, **given: Any) -> Exit
     """
     wanted = {status for status in Status if given.pop(status.value)}
     batch = prepare(Options(**given))
-    view, _ = batch.view()
-
-    def is_wanted(line: Line) -> bool:
-        return not wanted or line.status in wanted
-
-    shown = [line for line in view.lines if is_wanted(line)]
-    if as_json:
-        click.echo(json.dumps(status_json(view, shown), indent=2, ensure_ascii=False))
-    else:
-        click.echo(status_text(view, shown, None if everything else SHOWN))
-    return exit_code(view) if as_code else ExitCode.DONE
+    with batch.view() as (view, _):
+        shown = view.standing(wanted or set(Status))
+        if as_json:
+            words = json.dumps(status_json(view, shown), indent=2, ensure_ascii=False)
+        else:
+            words = status_text(view, shown, None if everything else SHOWN)
+        code = exit_code(view) if as_code else ExitCode.DONE
+    click.echo(words)
+    return code

@@ -21,6 +21,7 @@ from runner.jobs import (
     Entry,
     Event,
     FetchFailed,
+    Identity,
     Invisible,
     Job,
     PollFailed,
@@ -39,6 +40,8 @@ _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
 
 # How far back in the event log the newest renders are looked for.
 _RECENT = 50_000
+
+_STATUSES = {status.value: status for status in Status}
 
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
@@ -221,6 +224,56 @@ class Ledger:
         with _explained(self.path):
             return self._db.execute(query, [Status.PLANNED]).fetchone() is not None
 
+    def total(self) -> int:
+        """How many jobs there are."""
+        return sum(self.counts().values())
+
+    def counts(self) -> dict[str, int]:
+        """Status -> number of jobs, every status named."""
+        query = "SELECT status, count(*) FROM jobs GROUP BY status"
+        counts = {status.value: 0 for status in Status}
+        with _explained(self.path):
+            for status, number in self._db.execute(query):
+                counts[Status(status).value] = number
+        return counts
+
+    def identities(self) -> Iterator[Identity]:
+        """The light part of every job, the newest first, read as it is asked for."""
+        query = f"SELECT {', '.join(Identity._fields)} FROM jobs ORDER BY key DESC"
+        with _explained(self.path):
+            for key, id, derived, content, cost, status, position in self._db.execute(query):
+                known = _STATUSES.get(status) or Status(status)
+                yield Identity(key, id, derived, content, cost, known, position)
+
+    def job(self, key: int) -> Job:
+        """One job."""
+        with _explained(self.path):
+            row = self._db.conn.execute(f"{_SELECT} WHERE key = ?", [key]).fetchone()
+            if row is None:
+                raise ValueError(f"there is no job with the key {key}")
+            return _job(row)
+
+    def outputs(self) -> Iterator[str]:
+        """Where the videos of the finished jobs are, read as it is asked for."""
+        query = "SELECT output FROM jobs WHERE status = ?"
+        with _explained(self.path):
+            for (output,) in self._db.execute(query, [Status.DONE]):
+                yield output
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """While this lasts, every reading is of the same moment, whatever a run goes on writing."""
+        with _explained(self.path):
+            self._db.conn.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.conn.execute("ROLLBACK")
+
+    def writes(self) -> int:
+        """How many rows were written since the file was opened."""
+        return self._db.conn.total_changes
+
     def next_planned(self) -> Job | None:
         """The first job of the manifest that waits to be submitted."""
         query = f"{_SELECT} WHERE status = ? AND position >= 0 ORDER BY position LIMIT 1"
@@ -228,11 +281,16 @@ class Ledger:
             row = self._db.execute(query, [Status.PLANNED]).fetchone()
             return _job(row) if row else None
 
-    def knows(self, task_id: str) -> bool:
-        """Whether a job has this task's id already: one task makes one video."""
+    def owner(self, task_id: str) -> Job | None:
+        """The job that has this task's id, if one has: one task makes one video."""
         with _explained(self.path):
-            query = "SELECT 1 FROM jobs WHERE task_id = ? LIMIT 1"
-            return self._db.execute(query, [task_id]).fetchone() is not None
+            query = f"{_SELECT} WHERE task_id = ? AND task_id <> '' ORDER BY key LIMIT 1"
+            row = self._db.execute(query, [task_id]).fetchone()
+            return _job(row) if row else None
+
+    def knows(self, task_id: str) -> bool:
+        """Whether a job has this task's id already."""
+        return self.owner(task_id) is not None
 
     def spent(self) -> tuple[int, int]:
         """Paid submissions ever (those in doubt included), and their cost in millionths."""
@@ -285,34 +343,33 @@ class Ledger:
     def mirror(
         self,
         changes: Iterable[tuple[Job, Event, Job]],
-        new: Iterable[Entry],
-        order: Mapping[str, int],
-        removed: Iterable[Job],
+        new: Iterable[tuple[int, Entry]],
+        moves: Iterable[tuple[int, int]],
+        removed: Iterable[int],
         at: float,
     ) -> None:
         """Bring the planned part of the file in line with a manifest, in one transaction.
 
-        `order` maps job ids to their place in the manifest. A removed job to which nothing ever
-        happened leaves no trace; any other keeps its record.
+        `new` are entries with their places in the manifest; `moves` the keys of jobs that have
+        another place now, with that place; `removed` the keys of those that have none any more.
+        Of these, one to which nothing ever happened leaves no trace; any other keeps its record.
         """
-        gone = {job.key for job in removed}
         with self._transaction():
             for before, event, after in changes:
                 self._write(before, event, after, at)
             self._db.conn.executemany(
-                _INSERT, ((*_values(_planned(entry)), order[entry.id]) for entry in new)
+                _INSERT, ((*_values(_planned(entry)), place) for place, entry in new)
             )
             untouched = "status = 'planned' AND NOT EXISTS (SELECT 1 FROM events WHERE job = key)"
+            for key in removed:
+                self._db.conn.execute(f"DELETE FROM jobs WHERE key = ? AND {untouched}", [key])
+                self._db.conn.execute(
+                    "UPDATE jobs SET position = NULL WHERE key = ? AND position IS NOT NULL", [key]
+                )
             self._db.conn.executemany(
-                f"DELETE FROM jobs WHERE key = ? AND {untouched}", ((key,) for key in gone)
+                "UPDATE jobs SET position = ? WHERE key = ?",
+                ((place, key) for key, place in moves),
             )
-            places = self._db.execute("SELECT key, id, position FROM jobs").fetchall()
-            moved = [
-                (place, key)
-                for key, id, position in places
-                if (place := None if key in gone else order.get(id)) != position
-            ]
-            self._db.conn.executemany("UPDATE jobs SET position = ? WHERE key = ?", moved)
 
     def _write(self, before: Job, event: Event, after: Job, at: float) -> None:
         cursor = self._db.conn.execute(_UPDATE, (*_values(after), before.key, before.status))

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from runner.compact import Entries
 from runner.errors import Finding
-from runner.jobs import Entry
 from runner.manifest import catalog, settings
 from runner.manifest.entries import MAX_JOBS, Intake, Row
 from runner.manifest.fields import AXES, CATALOG, DEFAULTS, JOB, TOP
@@ -20,7 +20,7 @@ from runner.manifest.tree import Node, Series, Table, Text
 SOURCES = frozenset({"jobs", "matrix", "catalog"})
 
 
-def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, tuple[Entry, ...]]:
+def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries]:
     """The settings and entries of a manifest. What is wrong goes to the findings."""
     reader = Reader(str(path), findings)
     top, faulty = reader.meant(root, TOP, "")

@@ -6,18 +6,19 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from runner import models
+from runner.compact import Entries
 from runner.errors import Finding
 from runner.jobs import Entry, Scalar, content_digest
 from runner.manifest import addresses, values
 from runner.manifest.fields import JOB, WIRE
 from runner.manifest.findings import Findings
+from runner.manifest.ids import Claim, Ids
 from runner.manifest.price import Price
 from runner.manifest.suggest import nearest
 from runner.manifest.tree import Text
@@ -44,17 +45,6 @@ class Row(NamedTuple):
     faulty: frozenset[str] = frozenset()
 
 
-class _Pending(NamedTuple):
-    """An entry before derived ids are numbered."""
-
-    id: str
-    derived: str
-    body: dict[str, Scalar]
-    cost: int | None
-    file: str
-    line: int
-
-
 class Intake:
     """Takes rows in manifest order and gives entries. What is wrong goes to the findings."""
 
@@ -71,8 +61,8 @@ class Intake:
         self._budgeted = budgeted
         self._findings = findings
         self._remembered: dict[str, dict[str, Any]] = {name: {} for name in _SHARED}
-        self._ids: dict[str, tuple[str, str, int]] = {}
-        self._pending: list[_Pending] = []
+        self._ids = Ids()
+        self._entries = Entries()
         self._defaults = defaults
         self._default_values, self._bad_defaults = self._parsed(defaults)
         self.taken = 0
@@ -87,7 +77,8 @@ class Intake:
             merged.pop(name, None)
         id = merged.pop("id", "")
         if id:
-            self._claim(id, row)
+            cell, path = row.cells["id"], f"{row.prefix}id{row.suffix}"
+            self._ids.claim(Claim(id, row.file, row.line, cell.line, cell.column, path))
         if "image" not in bad:
             self._check_image(row, merged.get("image"))
         if "model" not in bad:
@@ -97,33 +88,17 @@ class Intake:
         if bad or "image" not in merged:
             return
         body = {field.wire: merged[field.name] for field in WIRE if field.name in merged}
-        derived = "" if id else _derived_id(merged, row.axes)
-        self._pending.append(_Pending(id, derived, body, cost, row.file, row.line))
+        derived = ""
+        if not id:
+            derived = _derived_id(merged, row.axes)
+            self._ids.derive(derived)
+        content = content_digest(body)
+        self._entries.append(Entry(id or derived, derived, body, content, cost, row.file, row.line))
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Every entry taken. Equal derived ids are numbered in order, past ids that are taken."""
-        counts: defaultdict[str, int] = defaultdict(int)
-
-        def final(pending: _Pending) -> str:
-            base = pending.derived
-            while True:
-                counts[base] += 1
-                id = base if counts[base] == 1 else f"{base}-{counts[base]}"
-                if id not in self._ids:
-                    return id
-
-        return tuple(
-            Entry(
-                id=pending.id or final(pending),
-                derived=pending.derived,
-                body=pending.body,
-                content=content_digest(pending.body),
-                cost=pending.cost,
-                file=pending.file,
-                line=pending.line,
-            )
-            for pending in self._pending
-        )
+    def entries(self) -> Entries:
+        """Every entry taken, each under an id of its own. May be called once."""
+        self._ids.settle(self._entries, self._findings)
+        return self._entries
 
     def _parsed(self, row: Row) -> tuple[dict[str, Any], set[str]]:
         """The values of a row's cells, and the fields whose value can't be used."""
@@ -145,21 +120,6 @@ class Intake:
             if known is not None and len(known) < _MAX_REMEMBERED:
                 known[cell.text] = parsed[name]
         return parsed, bad
-
-    def _claim(self, id: str, row: Row) -> None:
-        key = id.casefold()
-        first = self._ids.get(key)
-        if first is None:
-            self._ids[key] = (id, row.file, row.line)
-            return
-        place = f"line {first[2]}" if first[1] == row.file else f"{first[1]}:{first[2]}"
-        if first[0] == id:
-            message = f"{values.shown(id)} is already the id of the job on {place}"
-            self._mistake(row, "id", message, "every id must be its own")
-        else:
-            message = "ids that differ only in case share one file on some disks"
-            hint = f"{values.shown(id)} here, {values.shown(first[0])} on {place}"
-            self._warn(row, "id", message, hint)
 
     def _check_image(self, row: Row, url: Scalar | None) -> None:
         if url is None:

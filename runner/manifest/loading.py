@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.compact import Recurring
 from runner.errors import ConfigurationError, Finding
 from runner.jobs import Body, Entry, Limits
 from runner.manifest import document, output, tree
@@ -34,7 +35,7 @@ class Manifest:
     runway_version: str
     output: str
     limits: Limits
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     warnings: tuple[Finding, ...]
 
     def output_path(self, id: str, body: Body) -> Path:
@@ -128,11 +129,18 @@ def _collisions(manifest: Manifest) -> Iterator[tuple[Entry, Entry]]:
     """Entries whose video would overwrite that of an earlier entry, each with that entry."""
     if not output.may_collide(manifest.output):
         return
+
+    def place(entry: Entry) -> str:
+        return unicodedata.normalize("NFC", str(manifest.output_path(entry.id, entry.body)))
+
+    places = Recurring()
+    for entry in manifest.entries:
+        places.add(place(entry))
+    if (recurs := places.found()) is None:
+        return
     owners: dict[str, Entry] = {}
     for entry in manifest.entries:
-        place = unicodedata.normalize("NFC", str(manifest.output_path(entry.id, entry.body)))
-        first = owners.setdefault(place, entry)
-        if first is not entry:
+        if recurs(where := place(entry)) and (first := owners.setdefault(where, entry)) != entry:
             yield entry, first
 
 

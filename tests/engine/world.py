@@ -113,7 +113,7 @@ class World:
         headers = {"Authorization": "Bearer key", "X-Runway-Version": "2024-11-06"}
         backend = backend or SandboxTransport(self.simulator)
         try:
-            self.admission = admit(wanted, ledger.jobs(), accept_changes=accept_changes)
+            self.admission = admit(wanted, ledger, accept_changes=accept_changes)
             bring_in_line(ledger, self.admission, self.wall())
             ledger.begin_run("run", "0", "test.yaml", self.wall())
             async with Transport("https://api.example.com", headers, backend=backend) as transport:

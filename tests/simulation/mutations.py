@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from runner import admission, engine, jobs, policy, provider
+from runner import admission, engine, jobs, policy, provider, recognition
 from runner.jobs import Event, Job, NotSent, Problem, Status, Submit, SubmitStarted
 from runner.ledger import Ledger
 from simulation.seams import all_replaced
@@ -217,8 +217,10 @@ def doubts_have_no_slot() -> Replacements:
 def changes_are_new() -> Replacements:
     """Entries are recognised by their ids alone, so a renamed one is bought again."""
 
-    def by_id(entries: Sequence[jobs.Entry], known: Sequence[Job]) -> dict[int, Job]:
-        ids = {job.id: job for job in known}
-        return {n: ids[entry.id] for n, entry in enumerate(entries) if entry.id in ids}
+    def by_id(
+        entries: Sequence[jobs.Entry], known: recognition.Known
+    ) -> Iterator[tuple[int, jobs.Entry, jobs.Identity]]:
+        ids = {job.id: job for job in known.identities()}
+        return ((n, e, ids[e.id]) for n, e in enumerate(entries) if e.id in ids)
 
-    return [(admission, "_recognise", by_id)]
+    return [(admission, "recognise", by_id)]

@@ -85,7 +85,7 @@ class Session:
         with self._batch.opened("run") as ledger:
             inspect(ledger)
             self._machine.phase = "admission"
-            admission = self._batch.admit(ledger.jobs())
+            admission = self._batch.admit(ledger)
             self._batch.check_folders(self._batch.overview(admission))
             bring_in_line(ledger, admission, self._wall())
             self.admitted = True

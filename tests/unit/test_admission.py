@@ -8,8 +8,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.admission import Reason, admit, differences, hold_existing
+from runner import admission
+from runner.admission import Admission, Held, Reason, Verdict, differences, hold_existing
 from runner.jobs import Edited, Entry, Job, Renamed, Repriced, Status, content_digest
+from runner.recognition import Listed
 
 
 def entry(id: str, prompt: str = "pan", *, derived: str = "") -> Entry:
@@ -27,19 +29,42 @@ def job(key: int, source: Entry, status: Status = Status.DONE) -> Job:
     )
 
 
+def admit(entries: list[Entry], jobs: list[Job], *, accept_changes: bool = False) -> Admission:
+    """These entries held against these jobs."""
+    return admission.admit(entries, Listed(jobs), accept_changes=accept_changes)
+
+
+def jobs_of(found: Admission, verdict: Verdict) -> list[Job]:
+    """The jobs in the rows of one verdict."""
+    jobs = [found.job(row) for row in found.rows(verdict)]
+    return [each for each in jobs if each]
+
+
+def entries_of(found: Admission, verdict: Verdict) -> list[Entry]:
+    """The entries in the rows of one verdict."""
+    asked = [found.entry(row) for row in found.rows(verdict)]
+    return [each for each in asked if each]
+
+
+def held_of(found: Admission) -> list[Held]:
+    """What is held, in the order of the manifest."""
+    held = [found.held(row) for row in range(len(found.verdicts))]
+    return [each for each in held if each]
+
+
 def test_everything_is_new_at_first() -> None:
     """Without a state file each entry would be submitted."""
     found = admit([entry("a"), entry("b")], [])
     assert [each.id for each in found.new] == ["a", "b"]
-    assert found.order == {"a": 0, "b": 1}
+    assert [row for row, _ in found.additions()] == [0, 1]
 
 
 def test_a_changed_paid_entry_is_held_with_what_changed() -> None:
     """One edited prompt of a paid job: held, with the field before and now."""
     found = admit([entry("a", "zoom")], [job(1, entry("a", "pan"))])
     assert not found.new
-    assert found.held[0].reason is Reason.CHANGED
-    assert found.held[0].differences == (("promptText", "pan", "zoom"),)
+    assert held_of(found)[0].reason is Reason.CHANGED
+    assert held_of(found)[0].differences == (("promptText", "pan", "zoom"),)
 
 
 def test_accepting_changes_buys_and_keeps() -> None:
@@ -47,14 +72,14 @@ def test_accepting_changes_buys_and_keeps() -> None:
     old = job(1, entry("a", "pan"))
     found = admit([entry("a", "zoom")], [old], accept_changes=True)
     assert [each.id for each in found.new] == ["a"]
-    assert found.removed == (old,)
+    assert jobs_of(found, Verdict.REMOVED) == [old]
 
 
 def test_an_uncertain_job_is_settled_before_its_change_is_bought() -> None:
     """Even accepted changes wait until it is known whether the old content was charged."""
     old = job(1, entry("a", "pan"), Status.UNCERTAIN)
     found = admit([entry("a", "zoom")], [old], accept_changes=True)
-    assert [item.reason for item in found.held] == [Reason.CHANGED]
+    assert [item.reason for item in held_of(found)] == [Reason.CHANGED]
 
 
 def test_edits_to_unpaid_jobs_simply_count() -> None:
@@ -70,7 +95,7 @@ def test_going_back_to_what_was_paid_costs_nothing() -> None:
     """After an accepted change, the first content is still recognised as paid for."""
     first, second = job(1, entry("a", "pan")), job(2, entry("a", "zoom"))
     found = admit([entry("a", "pan")], [first, second])
-    assert [match.job.key for match in found.known] == [1]
+    assert [each.key for each in jobs_of(found, Verdict.KNOWN)] == [1]
 
 
 def test_a_renamed_entry_is_the_same_job() -> None:
@@ -88,7 +113,7 @@ def test_the_same_content_twice_is_two_jobs() -> None:
     found = admit(twice, [])
     assert [each.id for each in found.new] == ["x", "x-2"]
     again = admit(twice, [job(1, found.new[0]), job(2, found.new[1])])
-    assert len(again.known) == 2
+    assert len(again.rows(Verdict.KNOWN)) == 2
 
 
 def test_a_derived_family_survives_reordering_and_editing_at_once() -> None:
@@ -97,15 +122,15 @@ def test_a_derived_family_survives_reordering_and_editing_at_once() -> None:
     jobs = [job(1, first), job(2, second)]
     found = admit([entry("x", "zoom", derived="x"), entry("x-2", "tilt", derived="x")], jobs)
     assert not found.new
-    assert [match.job.key for match in found.known] == [2]
-    assert [item.job.key for item in found.held if item.job] == [1]
+    assert [each.key for each in jobs_of(found, Verdict.KNOWN)] == [2]
+    assert [item.job.key for item in held_of(found) if item.job] == [1]
 
 
 def test_a_new_member_of_a_family_takes_a_free_number() -> None:
     """An entry inserted before its twin gets a new id; the twin keeps the one it was paid under."""
     paid = entry("x", "pan", derived="x")
     found = admit([entry("x", "zoom", derived="x"), replace(paid, id="x-2")], [job(1, paid)])
-    assert [match.job.id for match in found.known] == ["x"]
+    assert [each.id for each in jobs_of(found, Verdict.KNOWN)] == ["x"]
     assert [each.id for each in found.new] == ["x-2"]
 
 
@@ -115,7 +140,7 @@ def test_an_edited_matrix_is_held() -> None:
     body = {**paid_for.body, "promptText": "zoom"}
     edited = Entry("lamp-bbbb", "lamp-bbbb", body, content_digest(body), None, "m.yaml", 1)
     found = admit([edited], [job(1, paid_for)])
-    assert [item.reason for item in found.held] == [Reason.CHANGED]
+    assert [item.reason for item in held_of(found)] == [Reason.CHANGED]
     added = admit([paid_for, edited], [job(1, paid_for)])
     assert [each.id for each in added.new] == ["lamp-bbbb"]
 
@@ -125,7 +150,7 @@ def test_an_id_that_is_claimed_is_given_up() -> None:
     paid_for = entry("lamp")
     derived = replace(paid_for, id="lamp-1234", derived="lamp-1234")
     found = admit([derived, entry("lamp", "another")], [job(1, paid_for)])
-    assert [match.entry.id for match in found.known] == ["lamp-1234"]
+    assert [each.id for each in entries_of(found, Verdict.KNOWN)] == ["lamp-1234"]
     assert [each.id for each in found.new] == ["lamp"]
     assert [event for _, event in found.changes()] == [Renamed("lamp-1234", "lamp-1234")]
 
@@ -142,10 +167,12 @@ def test_a_new_price_is_taken_where_it_still_counts() -> None:
 def test_a_file_of_unknown_origin_holds_a_new_entry() -> None:
     """A lost state file does not pay for the catalog again; a known id is no stranger."""
     found = admit([entry("a"), entry("b")], [])
-    held = hold_existing(found, {"a"}, [])
+    held = hold_existing(found, {"a"})
     assert [each.id for each in held.new] == ["b"]
-    assert [item.reason for item in held.held] == [Reason.EXISTS]
-    assert hold_existing(found, {"a"}, [job(1, entry("a"))]) is found
+    assert [item.reason for item in held_of(held)] == [Reason.EXISTS]
+    found = admit([entry("a", "zoom")], [job(1, entry("a"))], accept_changes=True)
+    assert [each.id for each in found.new] == ["a"]
+    assert hold_existing(found, {"a"}) is found
 
 
 def test_differences_name_what_is_missing() -> None:
@@ -188,11 +215,11 @@ def test_reordering_changes_nothing(
     dice.shuffle(explicit)  # type: ignore[attr-defined]
     dice.shuffle(families)  # type: ignore[attr-defined]
     found = admit(numbered(families) + explicit, jobs)
-    assert not (found.new)
-    assert not (found.held)
-    assert not (found.edited)
-    assert not (found.removed)
-    assert sorted(match.job.key for match in found.known) == [each.key for each in jobs]
+    assert not found.new
+    assert not held_of(found)
+    assert not found.rows(Verdict.EDITED)
+    assert not found.removed
+    assert sorted(each.key for each in jobs_of(found, Verdict.KNOWN)) == [each.key for each in jobs]
 
 
 @given(EXPLICIT, FAMILIES, FAMILIES)
@@ -202,9 +229,9 @@ def test_inserting_and_deleting_leave_the_others_alone(
     """Every line that stays is known by its content; only lines beyond the paid ones are new."""
     jobs = paid(explicit + numbered(families))
     found = admit(numbered(more + families) + explicit, jobs)
-    assert len(found.known) == len(jobs)
+    assert len(found.rows(Verdict.KNOWN)) == len(jobs)
     assert len(found.new) == len(more)
-    assert len(found.order) == len(jobs) + len(more)
+    assert len(found.verdicts) == len(jobs) + len(more)
 
 
 @given(EXPLICIT, FAMILIES, PROMPTS)
@@ -217,4 +244,4 @@ def test_an_edited_default_buys_nothing(
     edited += numbered([(family, prompt) for family, _ in families])
     found = admit(edited, jobs)
     assert not found.new
-    assert len(found.known) + len(found.held) == len(edited)
+    assert len(found.rows(Verdict.KNOWN)) + len(held_of(found)) == len(edited)

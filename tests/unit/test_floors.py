@@ -15,16 +15,18 @@ ROOT = Path(runner.__file__).parent
 FLOORS: dict[str, set[str]] = {
     "errors": set(),
     "jobs": set(),
+    "compact": {"jobs"},
     "mp4": set(),
     "models": {"jobs"},
     "sandbox": set(),
     "policy": {"jobs"},
-    "admission": {"jobs"},
     "pacing": {"jobs"},
     "polling": {"jobs"},
+    "recognition": {"jobs", "compact"},
+    "admission": {"jobs", "compact", "recognition"},
     "words": {"jobs"},
     "dialects": {"jobs"},
-    "manifest": {"jobs", "errors", "models"},
+    "manifest": {"jobs", "compact", "errors", "models"},
     "ledger": {"jobs", "errors"},
     "apis": {"errors"},
     "transport": {"apis", "dialects", "errors"},
@@ -33,7 +35,7 @@ FLOORS: dict[str, set[str]] = {
     "history": {"jobs", "policy"},
     "pace": {"jobs", "policy", "pacing", "polling"},
     "engine": {"jobs", "policy", "pace", "ledger"},
-    "overview": {"jobs", "errors", "admission"},
+    "overview": {"jobs", "compact", "errors", "admission"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
     "console": {"jobs", "records", "words"},
@@ -119,7 +121,8 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
 def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
-    for room in ("policy", "admission", "pacing", "polling", "pace", "overview", "report"):
+    rooms = ("policy", "pace", "pacing", "polling", "compact", "recognition", "admission")
+    for room in (*rooms, "overview", "report"):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room
 

@@ -92,10 +92,24 @@ def read(path: Path) -> Ledger:
     return ledger
 
 
+def mirror(
+    ledger: Ledger,
+    changes: list[tuple[Job, Event, Job]],
+    new: list[Entry],
+    order: dict[str, int],
+    removed: list[Job],
+    at: float,
+) -> None:
+    """Mirror a manifest in which these ids have these places."""
+    gone = {job.key for job in removed}
+    moves = [(job.key, order[job.id]) for job in ledger.jobs() if job.key not in gone]
+    ledger.mirror(changes, [(order[each.id], each) for each in new], moves, gone, at)
+
+
 def add(ledger: Ledger, *ids: str) -> list[Job]:
     """New jobs in this order."""
     order = {id: place for place, id in enumerate(ids)}
-    ledger.mirror([], [entry(id) for id in ids], order, [], 1.0)
+    mirror(ledger, [], [entry(id) for id in ids], order, [], 1.0)
     return ledger.jobs()
 
 
@@ -488,7 +502,7 @@ def test_new_entries_wait_in_the_manifests_order(path: Path) -> None:
     """Not in the order in which they became known."""
     with opened(path) as ledger:
         add(ledger, "a", "b")
-        ledger.mirror([], [entry("c"), entry("d")], {"d": 0, "b": 1, "c": 2, "a": 3}, [], 2.0)
+        mirror(ledger, [], [entry("c"), entry("d")], {"d": 0, "b": 1, "c": 2, "a": 3}, [], 2.0)
         seen = []
         while job := ledger.next_planned():
             seen.append(job.id)
@@ -501,7 +515,7 @@ def test_a_new_job_is_what_was_asked(path: Path) -> None:
     """Body, content, cost and id of the entry; nothing attempted, and no event yet."""
     asked = Entry("lamp", "la", {**BODY, "watermark": False, "seed": 7}, "digest", None, "f", 1)
     with opened(path) as ledger:
-        ledger.mirror([], [asked], {"lamp": 0}, [], 1.0)
+        mirror(ledger, [], [asked], {"lamp": 0}, [], 1.0)
         (job,) = ledger.jobs()
         assert job == Job(job.key, "lamp", "la", "digest", asked.body)
         assert isinstance(job.body["watermark"], bool)
@@ -514,7 +528,7 @@ def test_an_edit_is_an_event(path: Path) -> None:
         (job,) = add(ledger, "lamp")
         event = Edited("lamp", "", {**BODY, "duration": 10}, 9)
         after = policy.apply(job, event, 2.0)
-        ledger.mirror([(job, event, after)], [], {"lamp": 0}, [], 2.0)
+        mirror(ledger, [(job, event, after)], [], {"lamp": 0}, [], 2.0)
         assert ledger.jobs() == [after]
         assert (after.body["duration"], after.cost) == (10, 9)
         (past,) = ledger.events()
@@ -528,12 +542,12 @@ def test_a_removed_job_leaves_or_stays(path: Path) -> None:
         tried = drive(ledger, tried, STARTED, NotSent(PROBLEM))
         done = drive(ledger, done, *TO_DONE)
         removed = [job for job in ledger.jobs() if job.id != "kept"]
-        ledger.mirror([], [], {"kept": 0}, removed, 3.0)
+        mirror(ledger, [], [], {"kept": 0}, removed, 3.0)
         assert ledger.jobs() == [tried, done, kept]
         assert ledger.next_planned() == kept
         drive(ledger, kept, STARTED)
         assert ledger.next_planned() is None
-        ledger.mirror([], [], {"tried": 0, "kept": 1}, [done], 4.0)
+        mirror(ledger, [], [], {"tried": 0, "kept": 1}, [done], 4.0)
         assert ledger.next_planned() == tried
 
 
@@ -542,8 +556,8 @@ def test_a_deleted_jobs_past_is_not_inherited(path: Path) -> None:
     with opened(path) as ledger:
         first, second = add(ledger, "a", "b")
         drive(ledger, first, STARTED)
-        ledger.mirror([], [], {"a": 0}, [second], 2.0)
-        ledger.mirror([], [entry("c")], {"a": 0, "c": 1}, [], 3.0)
+        mirror(ledger, [], [], {"a": 0}, [second], 2.0)
+        mirror(ledger, [], [entry("c")], {"a": 0, "c": 1}, [], 3.0)
         new = ledger.jobs()[-1]
         assert (new.id, ledger.events(new)) == ("c", [])
 
@@ -559,7 +573,7 @@ def test_a_manifest_is_mirrored_whole_or_not(path: Path) -> None:
             changes.append((job, event, policy.apply(job, event, 2.0)))
         before = (ledger.jobs(), ledger.events())
         with pytest.raises(StateError, match="stale"):
-            ledger.mirror(changes, [entry("c")], {"a": 0, "b": 1, "c": 2}, [], 2.0)
+            mirror(ledger, changes, [entry("c")], {"a": 0, "b": 1, "c": 2}, [], 2.0)
         assert (ledger.jobs(), ledger.events()) == before
 
 
@@ -817,7 +831,7 @@ path = Path(sys.argv[1])
 lock = StateLock(path)
 ledger = Ledger.open(path)
 body = {"model": "m"}
-ledger.mirror([], [Entry("lamp", "", body, "d", 5, "f", 1)], {"lamp": 0}, [], 1.0)
+ledger.mirror([], [(0, Entry("lamp", "", body, "d", 5, "f", 1))], [], [], 1.0)
 job = commit(ledger, ledger.jobs()[0], SubmitStarted(body, 5), 2.0)
 if sys.argv[2] == "accepted":
     commit(ledger, job, Accepted("task-1"), 3.0)
