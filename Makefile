@@ -49,10 +49,10 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "setting up .venv ..."
-	@$(INSTALL) -e '.[sandbox]'
+	@$(INSTALL) -e '.[sandbox,report]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
 	@echo "setting up .venv for tests ..."
-	@$(INSTALL) -e '.[sandbox,dev]'
+	@$(INSTALL) -e '.[sandbox,report,dev]'
 	@touch $@
