@@ -98,7 +98,7 @@ _NOT_SENT = Trouble(
 )
 _TOO_LONG = Trouble(
     "took too long",
-    "The task was still not ready when the manifest's `task_timeout` was over. It is paid for, "
+    "The task was still not ready when the manifest's task_timeout was over. It is paid for, "
     "and its id is kept.",
     "Run again: it asks once more, at no cost. If it never ends, give it up.",
 )

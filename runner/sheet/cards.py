@@ -9,12 +9,13 @@ from enum import StrEnum
 from urllib.parse import unquote, urlsplit
 
 from runner.admission import Held, Reason
-from runner.jobs import Problem, Status
+from runner.jobs import Problem, Scalar, Status
 from runner.overview import Action, Line
 from runner.sheet.chronicle import Chronicle
 from runner.troubles import Trouble, explain
 
 IMAGE, PROMPT, MODEL = "promptImage", "promptText", "model"
+_FIELDS = {IMAGE: "image", PROMPT: "prompt"}
 
 
 class State(StrEnum):
@@ -70,7 +71,7 @@ class Card:
     prompt: str
     image: str
     model: str
-    parameters: tuple[tuple[str, str], ...]
+    parameters: tuple[tuple[str, Scalar], ...]
     attempts: int
     spent: int
     price: int | None
@@ -107,7 +108,7 @@ def card(
 ) -> Card:
     """The card of one line; `missing` are the outputs whose files are gone."""
     job, entry, body = line.job, line.entry, line.body
-    shown = {name: str(value) for name, value in body.items()}
+    rest = dict(body)
     problem = _problem(line)
     state = State.HELD if line.held else State(line.status)
     output = job.output if job and job.status is Status.DONE else ""
@@ -117,10 +118,10 @@ def card(
         id=line.id,
         state=state,
         status=line.status,
-        prompt=shown.pop(PROMPT, ""),
-        image=shown.pop(IMAGE, ""),
-        model=shown.pop(MODEL, ""),
-        parameters=tuple(shown.items()),
+        prompt=str(rest.pop(PROMPT, "")),
+        image=str(rest.pop(IMAGE, "")),
+        model=str(rest.pop(MODEL, "")),
+        parameters=tuple(rest.items()),
         attempts=job.attempts if job else 0,
         spent=job.spent if job else 0,
         price=entry.cost if entry else job.cost if job else None,
@@ -201,7 +202,7 @@ def _held(held: Held) -> Trouble:
             "If the state file was lost, bring it back. To buy the video, move the file away.",
         )
     changes = "; ".join(
-        f"{name} was {_quoted(before)}, is now {_quoted(now)}"
+        f"{_FIELDS.get(name, name)} was {_quoted(before)}, is now {_quoted(now)}"
         for name, before, now in held.differences
     )
     return Trouble(
@@ -229,12 +230,13 @@ def _commands(line: Line, caller: Caller, missing: bool) -> tuple[Command, ...]:
     if line.status is Status.FAILED and line.entry is not None:
         return (Command("Pay for another attempt", makes("retry", line.id)),)
     if line.status in {Status.UNCERTAIN, Status.SUBMITTING}:
-        found = ("Ask once more, free of charge", makes("run"))
-        if not (line.job and line.job.task_id):
-            found = ("Found, with a task id", makes("resolve", line.id, "--task-id") + " TASK")
+        give_up = Command("Count it as paid and failed", makes("resolve", line.id, "--give-up"))
+        if line.job and line.job.task_id:
+            return Command("Ask once more, free of charge", makes("run")), give_up
+        found = makes("resolve", line.id, "--task-id") + " TASK"
         return (
-            Command(*found),
+            Command("Found there, with a task id", found),
             Command("Not there: never charged", makes("resolve", line.id, "--not-charged")),
-            Command("Count it as paid and failed", makes("resolve", line.id, "--give-up")),
+            give_up,
         )
     return ()

@@ -11,8 +11,8 @@ from statistics import median, quantiles
 from runner.sheet.cards import NEEDS_A_PERSON, Card
 from runner.sheet.chronicle import Charge
 
-# Beyond so many days a column stands for a month.
-MOST_DAYS = 62
+# At least so many days are shown; beyond the most a column stands for a month.
+FEWEST_DAYS, MOST_DAYS = 14, 62
 MOST_BARS = 12
 
 Clock = Callable[[float], datetime]
@@ -86,6 +86,7 @@ def spending(charges: Iterable[Charge], clock: Clock) -> Spending:
         return Spending(())
     first, last = min(days), max(days)
     if (last - first).days < MOST_DAYS:
+        first = min(first, last - timedelta(FEWEST_DAYS - 1))
         calendar = [first + timedelta(number) for number in range((last - first).days + 1)]
         return Spending(tuple(_spend(day, days.get(day, [])) for day in calendar))
     months: dict[date, list[int]] = defaultdict(list)

@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote
 
 from runner.errors import ConfigurationError
@@ -54,7 +55,6 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    engine.tests["needing_a_person"] = needs_a_person
     engine.filters |= {
         "money": money,
         "counted": plural,
@@ -62,15 +62,11 @@ def page(
         "share": share,
         "moment": lambda at: clock(at).strftime("%-d %b %Y, %H:%M"),
         "iso": lambda at: datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds"),
-        "facts": facts,
-        "figures": lambda card: figures(card, clock),
-        "no_video": lambda card: _NO_VIDEO[card.state],
-        "sentence": lambda words: words[:1].upper() + words[1:],
     }
     style, script = _asset("sheet.css"), _asset("sheet.js")
     return engine.get_template("sheet.html.j2").generate(
         sheet=sheet,
-        video=lambda card: _address(video(card)),
+        jobs=[job(card, address(video(card)), clock, images=images) for card in sheet.cards],
         images=images,
         generator=GENERATOR,
         policy=_policy(style, script, images=images),
@@ -101,12 +97,40 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _address(path: str) -> str:
+def address(path: str) -> str:
     """A relative path as an address; `./` keeps a colon in it from being a scheme."""
     if not path:
         return ""
     quoted = quote(path.encode("utf-8", "surrogateescape"))
     return quoted if quoted.startswith(("/", ".")) else f"./{quoted}"
+
+
+def job(card: Card, film: str, clock: Clock, *, images: bool) -> dict[str, Any]:
+    """What the page's script shows of a card, finds it by and sorts it by; `film` is an address."""
+    trouble = card.trouble
+    request = f" (request {card.request_id})" if card.request_id else ""
+    return {
+        "number": card.number,
+        "id": card.id,
+        "state": card.state.value,
+        "person": int(needs_a_person(card)),
+        "model": card.model,
+        "at": card.finished_at or card.submitted_at,
+        "render": card.render,
+        "spent": card.spent,
+        "image": card.image if images else "",
+        "name": card.image_name,
+        "film": film,
+        "instead": "" if film else _NO_VIDEO[card.state],
+        "prompt": card.prompt,
+        "facts": " · ".join(facts(card)),
+        "figures": " · ".join(figures(card, clock)),
+        "trouble": trouble.kind if trouble else "",
+        "meaning": trouble.meaning if trouble else "",
+        "remedy": trouble.remedy if trouble else "",
+        "said": f"{card.code}: {card.message}{request}" if trouble and card.code else "",
+        "commands": [(each.purpose, each.line) for each in card.commands],
+    }
 
 
 def facts(card: Card) -> list[str]:
@@ -132,8 +156,14 @@ def figures(card: Card, clock: Clock) -> list[str]:
     if moment := card.finished_at or card.submitted_at:
         said.append(clock(moment).strftime("%-d %b, %H:%M"))
     if card.output and card.size:
-        said.append(f"{card.size / 1e6:.1f} MB")
+        said.append(_size(card.size))
+    if not card.in_manifest:
+        said.append("no longer in the manifest")
     return said or ["nothing paid yet"]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
 def duration(seconds: float) -> str:

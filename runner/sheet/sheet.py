@@ -116,7 +116,7 @@ def _shape(cards: Sequence[Card]) -> str:
 
 
 def _stands(card: Card) -> str:
-    width, _, height = dict(card.parameters).get("ratio", "").partition(":")
+    width, _, height = str(dict(card.parameters).get("ratio", "")).partition(":")
     if not (width.isdecimal() and height.isdecimal()) or int(width) > int(height):
         return "wide"
     return "tall" if int(width) < int(height) else "square"

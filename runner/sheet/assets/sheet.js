@@ -7,42 +7,115 @@
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const saidAtFirst = shown.textContent;
 
-  const cards = [...grid.children].map((element) => ({
-    element,
-    text: $$(".t", element).map((part) => part.textContent).join("\n").toLowerCase(),
-    ...element.dataset,
-  }));
-  let visible = cards;
+  const form = $("#card").content.firstElementChild;
+  const command = $("#command").content.firstElementChild;
+
+  // Every job as data; its element is made when it is first shown.
+  const jobs = JSON.parse($("#jobs").textContent);
+  for (const job of jobs) {
+    const text = [job.id, job.prompt, job.name, job.facts, job.state, job.trouble, job.said];
+    job.text = text.join("\n").toLowerCase();
+  }
+  const PAGE = 60; // whole rows in 1 to 6 columns
+  let visible = jobs;
   let only = "";
+  let current = jobs[0];
+
+  // ---------------------------------------------------------------- one job as an element
+
+  const say = (element, words) => words ? (element.textContent = words) : element.remove();
+  const draw = (icon, name) => icon.firstElementChild.setAttribute("href", `#i-${name}`);
+
+  function made(job) {
+    const card = form.cloneNode(true);
+    const [still, film] = $$("figure", card);
+    card.classList.add(job.state);
+    card.setAttribute("aria-label", `${job.id}, ${job.state}`);
+    $("figcaption", still).textContent = job.name;
+    const image = $("img", still);
+    if (job.image) image.alt = `Source image ${job.name}`, image.src = job.image;
+    else image.remove();
+    const video = $("video", film);
+    draw($(".icon", film), job.film ? "play" : job.state);
+    say($("figcaption", film), job.instead);
+    if (job.film) {
+      video.setAttribute("aria-label", `Video of ${job.id}`);
+      video.muted = true;
+      video.dataset.src = job.film;
+    } else video.remove();
+    $("h3 bdi", card).textContent = job.id;
+    draw($(".state .icon", card), job.state);
+    $(".state span", card).textContent = job.state[0].toUpperCase() + job.state.slice(1);
+    say($(".prompt", card), job.prompt);
+    say($(".facts", card), job.facts);
+    say($(".figures span", card), job.figures);
+    if (job.film) $(".figures a", card).href = job.film;
+    else $(".figures a", card).remove();
+    const trouble = $(".trouble", card);
+    if (!job.trouble) trouble.remove();
+    say($("h4", trouble), job.trouble && job.trouble[0].toUpperCase() + job.trouble.slice(1));
+    for (const part of ["meaning", "remedy", "said"]) say($(`.${part}`, trouble), job[part]);
+    for (const [purpose, line] of job.commands) {
+      const box = command.cloneNode(true);
+      $("span", box).textContent = purpose;
+      $("code", box).textContent = line;
+      $("button", box).setAttribute("aria-label", `Copy: ${purpose}`);
+      trouble.append(box);
+    }
+    return card;
+  }
+
+  function elementOf(job) {
+    if (!job.element) {
+      job.element = made(job);
+      byElement.set(job.element, job);
+    }
+    return job.element;
+  }
+  const byElement = new WeakMap();
 
   // ---------------------------------------------------------------- filters and order
 
-  function fits(card, words) {
-    if (only === "person" ? card.person !== "1" : only && card.state !== only) return false;
-    if (model.value && card.model !== model.value) return false;
-    return words.every((word) => card.text.includes(word));
+  function fits(job, words) {
+    if (only === "person" ? !job.person : only && job.state !== only) return false;
+    if (model.value && job.model !== model.value) return false;
+    return words.every((word) => job.text.includes(word));
+  }
+
+  let placed = 0; // so many of the visible jobs are in the page
+
+  function more() {
+    if (placed >= visible.length) return;
+    const page = document.createElement("div");
+    page.className = "page";
+    page.setAttribute("role", "presentation");
+    page.append(...visible.slice(placed, placed + PAGE).map(elementOf));
+    placed += PAGE;
+    for (const video of $$("video", page)) near.observe(video);
+    grid.append(page);
+    end.observe(page);
   }
 
   function filter() {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
-    visible = cards.filter((card) => {
-      const fit = fits(card, words);
-      if (card.element.hidden === fit) card.element.hidden = !fit;
-      return fit;
-    });
+    visible = jobs.filter((job) => fits(job, words));
     for (const chip of $$(".chip")) chip.setAttribute("aria-pressed", chip.dataset.only === only);
-    const all = visible.length === cards.length;
-    shown.textContent = all ? saidAtFirst : `${visible.length} of ${cards.length} shown`;
+    shown.textContent = visible.length === jobs.length
+      ? saidAtFirst : `${visible.length} of ${jobs.length} shown`;
     $("#none").hidden = visible.length > 0;
-    choose(visible.find((card) => card.element.tabIndex === 0) || visible[0], false);
+    near.disconnect();
+    end.disconnect();
+    grid.replaceChildren();
+    placed = 0;
+    more();
+    choose(visible.includes(current) ? current : visible[0], false);
   }
 
   function arrange() {
     const by = sort.value;
-    const first = (card) => Number(card.number);
-    const key = by === "number" ? () => 0 : (card) => -Number(card[by]);
-    cards.sort((a, b) => key(a) - key(b) || first(a) - first(b));
-    grid.append(...cards.map((card) => card.element));
+    const key = by === "number" ? () => 0 : (job) => -job[by];
+    jobs.sort((a, b) => key(a) - key(b) || a.number - b.number);
+    current = jobs[0];
     filter();
   }
 
@@ -75,12 +148,19 @@
     video.removeAttribute("src");
     video.load();
   };
-  const watch = new IntersectionObserver(
+  const near = new IntersectionObserver(
     (entries) => entries.forEach(({ target, isIntersecting }) =>
       (isIntersecting ? load : unload)(target)),
     { rootMargin: "300px" },
   );
-  $$("video").forEach((video) => watch.observe(video));
+  const end = new IntersectionObserver(
+    (entries) => entries.forEach(({ target, isIntersecting }) => {
+      if (!isIntersecting || target !== grid.lastElementChild) return;
+      end.unobserve(target);
+      more();
+    }),
+    { rootMargin: "1500px" },
+  );
 
   function play(video) {
     if (!video) return;
@@ -111,45 +191,48 @@
       rest($("video", film));
   });
 
-  // A picture that can't be had leaves its name in its place.
-  const gone = (image) => image.classList.add("gone");
-  document.addEventListener("error", ({ target }) => {
-    if (target.tagName === "IMG") gone(target);
-    if (target.tagName === "VIDEO") target.closest(".film")?.classList.add("broken");
+  // A picture that can't be had never covers its name.
+  document.addEventListener("load", ({ target }) => {
+    if (target.tagName === "IMG") target.classList.add("here");
   }, true);
-  $$("img").forEach((image) => image.complete && !image.naturalWidth && image.currentSrc && gone(image));
+  document.addEventListener("error", ({ target }) => {
+    target.closest?.(".film")?.classList.add("broken");
+  }, true);
 
   // ---------------------------------------------------------------- one job, large
 
-  function choose(card, focus = true) {
-    if (!card) return;
-    for (const other of $$('.card[tabindex="0"]', grid)) other.tabIndex = -1;
-    card.element.tabIndex = 0;
+  function choose(job, focus = true) {
+    if (!job) return;
+    while (placed <= visible.indexOf(job)) more();
+    if (current?.element) current.element.tabIndex = -1;
+    current = job;
+    job.element.tabIndex = 0;
     if (!focus) return;
-    card.element.focus({ preventScroll: true });
-    card.element.scrollIntoView({ block: "nearest" });
+    job.element.focus({ preventScroll: true });
+    job.element.scrollIntoView({ block: "nearest" });
   }
-  const chosen = () => visible.findIndex((card) => card.element.tabIndex === 0);
 
-  function enlarge(card) {
-    if (!card) return;
-    choose(card, !large.open);
-    const copy = card.element.cloneNode(true);
+  function enlarge(job) {
+    if (!job) return;
+    choose(job, !large.open);
+    const copy = made(job);
     copy.removeAttribute("tabindex");
+    copy.removeAttribute("role");
     inside.replaceChildren(copy);
-    $("#place").textContent = `${visible.indexOf(card) + 1} of ${visible.length}`;
+    $("#place").textContent = `${visible.indexOf(job) + 1} of ${visible.length}`;
     const video = $("video", copy);
     if (video) {
       video.controls = true;
-      video.src = video.dataset.src;
+      video.src = job.film;
       if (!calm.matches) video.play().catch(() => {});
     }
     if (!large.open) large.showModal();
   }
-  const step = (by) => enlarge(visible[Math.max(0, Math.min(visible.length - 1, chosen() + by))]);
+  const at = (place) => visible[Math.max(0, Math.min(visible.length - 1, place))];
+  const step = (by) => enlarge(at(visible.indexOf(current) + by));
   large.addEventListener("close", () => {
     inside.replaceChildren();
-    choose(visible[chosen()]);
+    choose(current);
   });
   large.addEventListener("click", (event) => {
     const go = event.target.closest("[data-go]");
@@ -158,22 +241,23 @@
   });
 
   grid.addEventListener("click", (event) => {
-    const element = event.target.closest(".card");
-    if (!element || event.target.closest("button, a, code")) return;
-    choose(cards.find((card) => card.element === element));
+    const job = byElement.get(event.target.closest(".card"));
+    if (!job || event.target.closest("button, a, code")) return;
+    choose(job);
     const film = filmAt(event);
-    if (film && $("video", film) && event.detail < 2) toggle($("video", film));
-    else if (event.target.closest(".pair")) enlarge(cards.find((card) => card.element === element));
+    if (film && job.film) toggle($("video", film));
+    else if (event.target.closest(".pair")) enlarge(job);
   });
 
   // ---------------------------------------------------------------- keys
 
   function move(by, whole) {
-    const from = Math.max(0, chosen());
+    const from = visible.indexOf(current);
     let to = from + by;
-    if (whole) {  // a row up or down: the next card that stands in the same column
-      const left = visible[from].element.offsetLeft;
-      while (visible[to] && visible[to].element.offsetLeft !== left) to += by;
+    if (whole) { // a row up or down: the next card that stands in the same column
+      if (by > 0 && placed < from + PAGE) more();
+      const left = current.element.offsetLeft;
+      while (visible[to]?.element && visible[to].element.offsetLeft !== left) to += by;
     }
     if (visible[to]) choose(visible[to]);
   }
@@ -182,9 +266,9 @@
     ArrowRight: () => move(1), j: () => move(1),
     ArrowLeft: () => move(-1), k: () => move(-1),
     ArrowDown: () => move(1, true), ArrowUp: () => move(-1, true),
-    Home: () => choose(visible[0]), End: () => choose(visible.at(-1)),
-    Enter: () => enlarge(visible[chosen()]),
-    " ": () => toggle($("video", visible[chosen()]?.element)),
+    Home: () => choose(visible[0]),
+    Enter: () => enlarge(current),
+    " ": () => toggle(current && $("video", current.element)),
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -194,7 +278,7 @@
       if (by && event.target.tagName !== "VIDEO") { event.preventDefault(); step(by); }
     } else if (event.key === "Escape") {
       clear();
-      if (typing) choose(visible[0]);
+      if (typing) choose(current);
     } else if (event.key === "/" && !typing) {
       event.preventDefault();
       find.select();
@@ -236,10 +320,10 @@
   const themes = ["", "light", "dark"], marks = ["◐", "○", "●"];
   const names = ["as the system has them", "light", "dark"];
   function paint(name) {
-    const at = Math.max(0, themes.indexOf(name));
-    if (name) root.dataset.theme = name; else delete root.dataset.theme;
-    theme.textContent = marks[at];
-    theme.title = `Colours: ${names[at]}`;
+    const index = Math.max(0, themes.indexOf(name));
+    if (index) root.dataset.theme = name; else delete root.dataset.theme;
+    theme.textContent = marks[index];
+    theme.title = `Colours: ${names[index]}`;
     theme.setAttribute("aria-label", theme.title);
   }
   const remember = { get: () => "", set: () => {} };
@@ -255,6 +339,9 @@
     remember.set(next);
   });
 
+  // On a small screen the pictures come first.
+  if (matchMedia("(max-width: 40rem)").matches)
+    for (const fold of $$(".fold")) fold.open = false;
   theme.hidden = tools.hidden = false;
   filter();
 })();
