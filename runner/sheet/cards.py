@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from runner.admission import Held, Reason
 from runner.jobs import Problem, Scalar, Status
@@ -93,14 +93,9 @@ class Card:
 
     @property
     def image_name(self) -> str:
-        """The image's file name, or its host: its address without what could be a signature."""
-        parts = urlsplit(self.image)
-        return unquote(parts.path.rpartition("/")[2]) or parts.netloc
-
-    @property
-    def image_place(self) -> str:
-        """The image's address without what could be a signature."""
-        return self.image.partition("?")[0].partition("#")[0]
+        """The image's file name: the last of its address, without what could be a signature."""
+        place = self.image.partition("?")[0].partition("#")[0].rstrip("/")
+        return unquote(place.rpartition("/")[2])
 
 
 def card(
@@ -230,13 +225,22 @@ def _commands(line: Line, caller: Caller, missing: bool) -> tuple[Command, ...]:
     if line.status is Status.FAILED and line.entry is not None:
         return (Command("Pay for another attempt", makes("retry", line.id)),)
     if line.status in {Status.UNCERTAIN, Status.SUBMITTING}:
-        give_up = Command("Count it as paid and failed", makes("resolve", line.id, "--give-up"))
-        if line.job and line.job.task_id:
-            return Command("Ask once more, free of charge", makes("run")), give_up
-        found = makes("resolve", line.id, "--task-id") + " TASK"
-        return (
-            Command("Found there, with a task id", found),
-            Command("Not there: never charged", makes("resolve", line.id, "--not-charged")),
-            give_up,
-        )
+        return _settling(line, caller)
     return ()
+
+
+def _settling(line: Line, caller: Caller) -> tuple[Command, ...]:
+    """What settles a doubt; a task whose id is known was accepted, and can be asked again."""
+    give_up = Command(
+        "Count it as paid and failed", caller.command("resolve", line.id, "--give-up")
+    )
+    if line.job and line.job.task_id:
+        return Command("Ask once more, free of charge", caller.command("run")), give_up
+    return (
+        Command(
+            "Found there, with a task id",
+            caller.command("resolve", line.id, "--task-id") + " TASK",
+        ),
+        Command("Not there: never charged", caller.command("resolve", line.id, "--not-charged")),
+        give_up,
+    )

@@ -108,7 +108,7 @@
     grid.replaceChildren();
     placed = 0;
     more();
-    choose(visible.includes(current) ? current : visible[0], false);
+    choose(visible.slice(0, PAGE).includes(current) ? current : visible[0], false);
   }
 
   function arrange() {
@@ -180,16 +180,13 @@
     }, true);
   }
   const filmAt = (event) => (event.target instanceof Element ? event.target.closest(".film") : null);
-  grid.addEventListener("pointerover", (event) => {
-    const film = filmAt(event);
-    if (film && event.pointerType === "mouse" && !calm.matches && !film.contains(event.relatedTarget))
-      play($("video", film));
-  });
-  grid.addEventListener("pointerout", (event) => {
-    const film = filmAt(event);
-    if (film && event.pointerType === "mouse" && !film.contains(event.relatedTarget))
-      rest($("video", film));
-  });
+  for (const [name, act] of [["pointerover", play], ["pointerout", rest]]) {
+    grid.addEventListener(name, (event) => {
+      const film = filmAt(event);
+      const crossed = film && !film.contains(event.relatedTarget);
+      if (crossed && event.pointerType === "mouse" && !calm.matches) act($("video", film));
+    });
+  }
 
   // A picture that can't be had never covers its name.
   document.addEventListener("load", ({ target }) => {
@@ -201,7 +198,7 @@
 
   // ---------------------------------------------------------------- one job, large
 
-  function choose(job, focus = true) {
+  function choose(job, focus = true, scroll = true) {
     if (!job) return;
     while (placed <= visible.indexOf(job)) more();
     if (current?.element) current.element.tabIndex = -1;
@@ -209,7 +206,7 @@
     job.element.tabIndex = 0;
     if (!focus) return;
     job.element.focus({ preventScroll: true });
-    job.element.scrollIntoView({ block: "nearest" });
+    if (scroll) job.element.scrollIntoView({ block: "nearest" });
   }
 
   function enlarge(job) {
@@ -243,7 +240,7 @@
   grid.addEventListener("click", (event) => {
     const job = byElement.get(event.target.closest(".card"));
     if (!job || event.target.closest("button, a, code")) return;
-    choose(job);
+    choose(job, true, false);
     const film = filmAt(event);
     if (film && job.film) toggle($("video", film));
     else if (event.target.closest(".pair")) enlarge(job);
