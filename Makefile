@@ -1,6 +1,6 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate crash audit schema clean
+.PHONY: help run test check simulate crash audit schema screenshots clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,6 +36,9 @@ audit: $(VENV)/.test ## ask the registry's vulnerability database about the pinn
 schema: $(VENV)/.run ## write manifests/manifest.schema.json anew
 	@$(BIN)/runner schema > manifests/manifest.schema.json.new
 	@mv manifests/manifest.schema.json.new manifests/manifest.schema.json
+
+screenshots: $(VENV)/.test ## draw docs/images anew, for the README (needs Chromium)
+	@$(BIN)/python docs/screenshots.py
 
 clean: ## remove the virtual environment and caches; videos and state files stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

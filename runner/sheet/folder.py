@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Place:
         """
         if self.videos is None:
             return
-        with _told(self.videos):
+        with _explained(self.videos):
             self.videos.mkdir(parents=True, exist_ok=True)
             for card in cards:
                 if self.video(card):
@@ -76,7 +76,7 @@ def missing(outputs: Iterable[str]) -> set[str]:
 def write(path: Path, pieces: Iterable[str]) -> None:
     """Write a text file whole or not at all. Raises `ConfigurationError`."""
     part = path.with_name(f"{path.name}.part")
-    with _told(path):
+    with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("w", encoding="utf-8", errors="replace", newline="") as file:
@@ -110,16 +110,11 @@ def _take(source: Path, target: Path) -> None:
                 part.unlink()
 
 
-class _told:  # noqa: N801 - reads as a word in a `with`
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     """The system's errors as ones for people."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            where = error.filename or self._path
-            raise ConfigurationError(f"{where}: {error.strerror or error}") from None
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        raise ConfigurationError(f"{where}: {error.strerror or error}") from None

@@ -118,7 +118,9 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
 def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
-    for room in ("policy", "admission", "overview", "report"):
+    sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
+    rooms = ("policy", "admission", "overview", "report", "troubles")
+    for room in (*rooms, *(f"sheet/{name}" for name in sheet)):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room
 
