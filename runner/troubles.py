@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runner.jobs import Problem
+from runner.jobs import Problem, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,27 +184,52 @@ _BY_CODE: dict[str, Trouble] = {
     "UNSAFE_URL": _UNSAFE,
     "DISK": _DISK,
 }
-# With a task's id known, these are about a question that went wrong, not about a lost order.
-_WITH_A_TASK: dict[Trouble, Trouble] = {
-    _LOST: Trouble(
-        "provider not answering",
-        "The task is paid for; the provider did not answer the question how it is.",
-        _WAIT,
-    ),
-    _REJECTED: _UNKNOWN_TASK,
+_NOT_ANSWERING = Trouble(
+    "provider not answering",
+    "The task is paid for; the provider gave no usable answer to the question how it is.",
+    _WAIT,
+)
+_PUT_OFF = Trouble(
+    "put off", "The provider did not take the order this time; nothing was charged.", _WAIT
+)
+_GIVEN_UP = Trouble(
+    "given up",
+    "It was in doubt whether this was charged, and a person counted it as paid and failed.",
+    "A retry pays for it again.",
+)
+
+# About an order whose fate nobody knows: failed with one of these means given up by a person.
+_DOUBTS = {_LOST, _NO_ID, _TOO_LONG, _UNKNOWN_TASK, _NO_VIDEO, _UNSAFE, _NOT_ANSWERING}
+# With a task's id known, these are about a question that went wrong, not about the order.
+_ABOUT_A_TASK = {_LOST: _NOT_ANSWERING, _REJECTED: _UNKNOWN_TASK}
+# What a code that is not in the table means, by where it left the job.
+_BY_STATUS = {
+    Status.PLANNED: _PUT_OFF,
+    Status.RUNNING: _NOT_ANSWERING,
+    Status.RENDERED: _DOWNLOAD,
+    Status.UNCERTAIN: _NOT_ANSWERING,
 }
 
 
-def explain(problem: Problem, task_id: str = "") -> Trouble:
-    """What a problem means. `task_id` is that of the task it is about, "" before there was one."""
+def explain(problem: Problem, status: Status, task_id: str = "") -> Trouble:
+    """What a problem means for a job that it left in `status`; `task_id` is "" before it had one.
+
+    A submission in doubt is in doubt whatever the answer said, if there was one.
+    """
     found = _by_code(problem.code)
-    return _WITH_A_TASK.get(found, found) if task_id else found
+    if not task_id and status in {Status.UNCERTAIN, Status.SUBMITTING}:
+        return _NO_ID if found is _NO_ID else _LOST
+    if task_id and found:
+        found = _ABOUT_A_TASK.get(found, found)
+    if status is Status.FAILED:
+        return _GIVEN_UP if found in _DOUBTS else found or (_OTHER if task_id else _REJECTED)
+    return found or _BY_STATUS.get(status, _OTHER)
 
 
-def _by_code(code: str) -> Trouble:
+def _by_code(code: str) -> Trouble | None:
     wanted = _plain(code)
     fits = [known for known in _BY_CODE if wanted.startswith(_plain(known))]
-    return _BY_CODE[max(fits, key=len)] if fits else _OTHER
+    return _BY_CODE[max(fits, key=len)] if fits else None
 
 
 def _plain(code: str) -> str:

@@ -186,7 +186,7 @@ def _trouble(line: Line, missing: bool) -> Trouble | None:
         return _INTERRUPTED
     if line.job is None or problem is None or line.status is Status.DONE:
         return None
-    return explain(problem, line.job.task_id)
+    return explain(problem, line.job.status, line.job.task_id)
 
 
 def _held(held: Held) -> Trouble:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser import chromium
+from browser import chromium, need_one
 from playwright.sync_api import Browser, Page, expect
 from scene import HOSTILE, Story, some_stories, stage
 from test_sheet import a_card, rendered
@@ -27,6 +27,7 @@ PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"/>'
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One browser for all."""
+    need_one()
     with chromium() as started:
         yield started
 
