@@ -1,6 +1,7 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate crash bench bench-quick bench-keep audit schema clean
+.PHONY: help run test check simulate crash bench bench-quick bench-keep audit schema screenshots \
+  clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -47,6 +48,9 @@ schema: $(VENV)/.run ## write manifests/manifest.schema.json anew
 	@$(BIN)/runner schema > manifests/manifest.schema.json.new
 	@mv manifests/manifest.schema.json.new manifests/manifest.schema.json
 
+screenshots: $(VENV)/.test ## draw docs/images anew, for the README (needs Chromium)
+	@$(BIN)/python docs/screenshots.py
+
 clean: ## remove the virtual environment and caches; videos and state files stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 
@@ -59,12 +63,12 @@ $(BIN)/python:
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@echo "setting up .venv ..."
-	@$(INSTALL) -e '.[sandbox]'
+	@$(INSTALL) -e '.[sandbox,report]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
 	@echo "setting up .venv for tests ..."
-	@$(INSTALL) -e '.[sandbox,dev]'
+	@$(INSTALL) -e '.[sandbox,report,dev]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.run

@@ -20,6 +20,7 @@ COMMANDS = (
     "plan",
     "check",
     "status",
+    "report",
     "retry",
     "resolve",
     "doctor",

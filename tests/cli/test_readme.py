@@ -162,6 +162,7 @@ def test_the_package_installs(tmp_path: Path) -> None:
     command += ["--disable-pip-version-check", "--target", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True)
     assert (tmp_path / "runner" / "py.typed").exists()
+    assert (tmp_path / "runner" / "sheet" / "assets" / "sheet.css").exists()
     assert {path.name for path in tmp_path.iterdir() if "dist-info" not in path.name} <= {
         "runner",
         "bin",

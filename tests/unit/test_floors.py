@@ -39,6 +39,8 @@ FLOORS: dict[str, set[str]] = {
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
     "console": {"jobs", "records", "words"},
+    "troubles": {"jobs"},
+    "sheet": {"jobs", "errors", "admission", "overview", "troubles", "words"},
 }
 TOP = {"batch", "commands", "cli", "__main__", "__init__"}
 
@@ -106,6 +108,7 @@ def test_nothing_below_imports_the_top() -> None:
         ("rich", {"console"}),
         ("av", {"sandbox"}),
         ("PIL", {"sandbox"}),
+        ("jinja2", {"sheet"}),
     ],
 )
 def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
@@ -121,8 +124,10 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
 def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
+    sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
     rooms = ("policy", "pace", "pacing", "polling", "compact", "recognition", "admission")
-    for room in (*rooms, "overview", "report"):
+    shown = ("overview", "report", "troubles", *(f"sheet/{name}" for name in sheet))
+    for room in (*rooms, *shown):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room
 
