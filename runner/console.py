@@ -198,7 +198,7 @@ class Live(Silent):
 
     def _money(self) -> str:
         tally = self._tally()
-        at_provider = f"{tally.at_provider} of {self._limits.concurrency} at the provider"
+        at_provider = f"{tally.at_provider} of {tally.allowed} at the provider"
         return f"{at_provider}; paid {spending((tally.attempts, tally.spent), self._limits)}"
 
 

@@ -68,7 +68,7 @@ def settle_interrupted(ledger: Ledger, now: float) -> list[tuple[Job, Lost, Job]
 
 
 class Engine:
-    """One run over one state file. `run` may be called once.
+    """One run over one state file, made inside the event loop. `run` may be called once.
 
     `wall` gives seconds since 1970 for what is stored and for ages; waiting uses the event
     loop's own clock, which no clock change disturbs. `observe` is told of each change, `say` gets
@@ -105,6 +105,9 @@ class Engine:
         self._doubtful: dict[int, Job] = {}
         self._unserved: dict[str, Problem] = {}
         self._troubles: Mapping[str, int] = {}
+        submits = ledger.submits(limits.rate.count) if limits.rate else ()
+        level, now = ledger.recall(LEVEL), anyio.current_time()
+        self._pace = SubmitPace(limits, level, submits, wall(), now)
         self._polling = PollPace(limits, ledger.renders(RENDERS_KNOWN))
         self._attempts, self._spent = ledger.spent()
 
@@ -117,6 +120,7 @@ class Engine:
             len(self._downloading),
             self._attempts,
             self._spent,
+            self._pace.allowed,
         )
 
     def drain(self, ending: Ending) -> int:
@@ -137,7 +141,6 @@ class Engine:
         """
         if deadline is not None:
             self._scope.deadline = anyio.current_time() + deadline
-        self._pace = self._first_pace()
         self._polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self._downloads = anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
         resumed = self._recover()
@@ -154,12 +157,6 @@ class Engine:
         if self._scope.cancel_called:
             return self._ending or Ending(Stop.DEADLINE)
         return self._ending or Ending(Stop.FINISHED)
-
-    def _first_pace(self) -> SubmitPace:
-        rate = self._limits.rate
-        times = self._ledger.submits(rate.count) if rate else ()
-        memory = self._ledger.recall(LEVEL)
-        return SubmitPace(self._limits, memory, times, self._wall(), anyio.current_time())
 
     # ------------------------------------------------------------ before anything is asked
 

@@ -446,7 +446,8 @@ class Tally:
     """What is under way and what was spent, over the whole state file.
 
     `at_provider` includes the submissions in doubt that may be running; `attempts` and `spent`
-    include all that are in doubt: those stay reserved. `submitting` are the requests in the air.
+    include all that are in doubt: those stay reserved. `submitting` are the requests in the air,
+    `allowed` is how many may be at the provider.
     """
 
     at_provider: int = 0
@@ -454,3 +455,4 @@ class Tally:
     waiting_downloads: int = 0
     attempts: int = 0
     spent: int = 0
+    allowed: int = 0

@@ -60,7 +60,8 @@ class SubmitPace:
         """Submit nothing for a while, longer with each refusal in a row."""
         self._refusals += 1
         pause = policy.pause(event, self._refusals, chance)
-        if self._limits.auto and isinstance(event, Throttled):
+        if self._limits.auto and isinstance(event, Throttled):  # those in the air together are one
+            pause = policy.pause(event, self._level.refused, chance)
             pause = max(pause, pacing.pause(self._level, chance))
         self._gate = max(self._gate, now + pause)
 

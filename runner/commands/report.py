@@ -67,23 +67,23 @@ def report(
     """
     asked = Options(**given)
     batch = prepare(asked)
-    view, spent = batch.view()
-    caller = Caller(view.program, view.manifest, _repeated(asked))
     told = _told(batch)
-    gone = folder.missing(outputs(view.lines))
-    shown = cards(view.lines, caller, told, gone)
+    with batch.view() as (view, spent):
+        caller = Caller(view.program, view.manifest, _repeated(asked))
+        lines = list(view.lines)
+    shown = cards(lines, caller, told, folder.missing(outputs(lines)))
     now = time.time()
     if as_csv:
         _export(as_csv, exports.as_csv(shown), batch)
     if as_json:
-        _export(as_json, exports.as_json(view.name, now, shown), batch)
+        _export(as_json, exports.as_json(batch.name, now, shown), batch)
     if as_junit:
-        _export(as_junit, exports.as_junit(view.name, shown), batch)
+        _export(as_junit, exports.as_junit(batch.name, shown), batch)
     if to is None and (as_csv or as_json or as_junit):
         return ExitCode.DONE
-    place = folder.Place.at(to or Path("reports") / view.name)
+    place = folder.Place.at(to or Path("reports") / batch.name)
     place.check()
-    whole = sheet(view.name, shown, told, spent=spent, caller=caller, clock=_clock, made_at=now)
+    whole = sheet(batch.name, shown, told, spent=spent, caller=caller, clock=_clock, made_at=now)
     pieces = page(whole, place.video, _clock, images=images)
     place.gather(whole.cards)
     folder.write(place.page, pieces)
