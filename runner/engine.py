@@ -280,7 +280,7 @@ class Engine:
             self._leave(job)
 
     def _delay(self, job: Job, event: Event) -> float:
-        interval = self._polling.wait(job.body, self._wall() - job.since, self._chance())
+        interval = self._polling.wait(job, self._wall(), self._chance())
         return policy.delay(event, self._streak(job), interval, self._chance())
 
     def _asked(self, job: Job) -> None:

@@ -17,6 +17,10 @@ from runner.polling import LONGEST, Render, Rhythm, group
 JITTER = 0.05
 
 
+# A task that waits at the provider is asked for again after so much of its age, with `auto`.
+SOON = 0.25
+
+
 class SubmitPace:
     """When the next submits may leave: as the level, the rate and the pauses allow."""
 
@@ -87,6 +91,7 @@ class PollPace:
 
     def __init__(self, limits: Limits, told: Iterable[tuple[Body, float, float]]) -> None:
         self._gap = limits.poll_interval
+        self._auto = limits.auto
         self._longest = min(LONGEST, limits.visibility_grace / 5, limits.task_timeout / 20)
         history: dict[str, list[Render]] = {}
         for body, pending, ready in told:
@@ -103,7 +108,13 @@ class PollPace:
         rhythm = self._rhythms.get(kind, self._unknown)
         self._rhythms[kind] = rhythm.learn(Render(pending, ready))
 
-    def wait(self, body: Body, age: float, chance: float) -> float:
-        """Seconds from a poll at this age (0 when just accepted) until the next."""
-        rhythm = self._rhythms.get(group(body), self._unknown)
-        return max(self._gap, rhythm.wait(max(0.0, age))) + JITTER * self._gap * chance
+    def wait(self, job: Job, wall: float, chance: float) -> float:
+        """Seconds from now, when a task is accepted or was just asked about, until the next poll.
+
+        While the level is to be found, whether a task is at work must be known soon.
+        """
+        age = max(0.0, wall - job.since)
+        wait = self._rhythms.get(group(job.body), self._unknown).wait(age)
+        if self._auto and not pacing.is_at_work(job):
+            wait = min(wait, age * SOON)
+        return max(self._gap, wait) + JITTER * self._gap * chance

@@ -96,9 +96,9 @@ def learn(level: Level, job: Job, event: Event, at_provider: int, now: float) ->
             return _refused(level, job, at_provider, now)
         case StillRunning(remote_status=word) if _waits(job, word, now) and _fresh(level, job):
             return _decreased(level, PATIENCE, at_provider, now)
-        case StillRunning(remote_status=word) if word in _AT_WORK and _first(job):
+        case StillRunning(remote_status=word) if word in _AT_WORK and not is_at_work(job):
             return _confirmed(level, job, at_provider, now)
-        case Rendered() if _first(job):
+        case Rendered() if not is_at_work(job):
             return _confirmed(level, job, at_provider, now)
         case _:
             return level
@@ -125,9 +125,9 @@ def _fresh(level: Level, job: Job) -> bool:
     return job.submitted_at >= level.since
 
 
-def _first(job: Job) -> bool:
-    """Whether a task had not been seen at work before."""
-    return job.remote_status not in _AT_WORK
+def is_at_work(job: Job) -> bool:
+    """Whether a task was seen at work, rather than waiting for a slot."""
+    return job.remote_status in _AT_WORK
 
 
 def _waits(job: Job, word: str, now: float) -> bool:
