@@ -1,0 +1,1 @@
+"""How fast, how lean, how safe: the runner and its peers against one provider. See README.md."""
