@@ -23,7 +23,7 @@ from runner.jobs import Body
 # Times in gaps scale with the least time between polls; at its default of 5 s, 1.2 gaps are 6 s.
 
 LATE = 0.61
-"""Mean lag planned for, in gaps: the SDK's 3.06 s at a gap of 5 s. A poll a gap gives 0.5."""
+"""Mean lag planned for, in gaps: the official SDK has 3.06 s at 5 s. A poll a gap gives 0.5."""
 
 MARGIN = 0.2
 """How much less lag is planned for, in gaps, while few renders make the plan too sure of itself."""
@@ -44,8 +44,8 @@ DOUBT = 4.0
 TAIL = 0.04
 """Step over age beyond all that was seen: a provider five times slower is noticed 2 % late."""
 
-LONGEST = 24.0
-"""Gaps that a task is left alone for at most."""
+LONGEST = 120.0
+"""Seconds that a task is left alone for at most: a provider that speeds up must be noticed."""
 
 WINDOW = 150
 """Renders remembered: enough for a good estimate, few enough to follow a provider that drifts."""
@@ -63,8 +63,10 @@ RECENT = 6
 """Of a render found ready at the first poll, the age is first taken to go with this power: the
 first poll stands where few are ready, so it rather became ready just before."""
 
+CELLS, FINEST = 300, 32
+"""Cells of the grid at most, over all ages and over one gap: about 5 ms to make a schedule."""
+
 ROUNDS = 5
-CELLS = 300
 HALVINGS = 6
 LEAST_GAP = 0.01
 NOTHING = 1e-12
@@ -124,10 +126,10 @@ class Rhythm:
     fresh: int = 0
 
     @classmethod
-    def of(cls, history: Iterable[Render], gap: float, longest: float | None = None) -> Rhythm:
-        """The rhythm of a history. `gap` and `longest` in seconds; `longest` is 24 gaps if None."""
+    def of(cls, history: Iterable[Render], gap: float, longest: float = LONGEST) -> Rhythm:
+        """The rhythm of a history. `gap` and `longest` in seconds; never less than the gap."""
         gap = max(gap, LEAST_GAP)
-        longest = max(gap, LONGEST * gap if longest is None else longest)
+        longest = max(gap, longest)
         known = tuple(render for render in history if _tells(render, gap, longest))[-WINDOW:]
         return cls(schedule(known, gap, longest), known)
 
@@ -155,7 +157,7 @@ def schedule(seen: Sequence[Render], gap: float, longest: float) -> Schedule:
     if not seen:
         return Schedule(gap, longest)
     doubt = (DOUBT / (DOUBT + len(seen))) ** 2
-    late = LATE - MARGIN * doubt**0.25 * (1 - doubt)
+    late = LATE - MARGIN * doubt**0.25 * (1 - doubt) ** 2
     cell, waiting = survival(seen, gap, doubt)
     targets = tuple(target * cell for target in _cheapest(waiting, cell, gap, late * gap))
     return Schedule(gap, longest, cell, targets, TAIL * (1 - doubt))
@@ -173,7 +175,7 @@ def survival(seen: Sequence[Render], gap: float, doubt: float) -> tuple[float, l
     """
     reach = REACH / len(seen) ** SHRINK
     top = max(gap, max(render.by for render in seen) * (1 + reach))
-    cell = top / CELLS
+    cell = max(top / CELLS, gap / FINEST)
     if cell < gap:
         cell = gap / int(gap / cell)
     cells = int(top / cell) + 1
