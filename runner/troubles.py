@@ -217,6 +217,8 @@ def explain(problem: Problem, status: Status, task_id: str = "") -> Trouble:
     A submission in doubt is in doubt whatever the answer said, if there was one.
     """
     found = _by_code(problem.code)
+    if found is _ENDED and (named := re.search(r"[A-Z][A-Z0-9_]+(\.[A-Z0-9_]+)+", problem.message)):
+        found = _by_code(named[0]) or found  # the wrapped dialects give the code in the words
     if not task_id and status in {Status.UNCERTAIN, Status.SUBMITTING}:
         return _NO_ID if found is _NO_ID else _LOST
     if task_id and found:

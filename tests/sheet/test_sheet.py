@@ -205,6 +205,14 @@ def test_codes_in_plain_words(code: str, status: str, task: str, kind: str) -> N
     assert explain(Problem(code, "words"), Status(status), task).kind == kind
 
 
+def test_a_code_in_the_words() -> None:
+    """A dialect that only says FAILURE may give the code in its words."""
+    said = Problem("FAILURE", "SAFETY.INPUT.TEXT: did not pass moderation")
+    assert explain(said, Status.FAILED, "t").kind == "prompt refused by the safety filter"
+    plain = Problem("FAILURE", "the provider says FAILURE and no more")
+    assert explain(plain, Status.FAILED, "t").kind == "ended without a video"
+
+
 @settings(deadline=None)
 @given(st.text(), st.booleans())
 def test_a_doubtful_charge_is_never_made_light_of(code: str, known: bool) -> None:
