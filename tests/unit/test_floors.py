@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,21 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
         if any(name.split(".")[0] == library for name in imports(path))
     }
     assert users == rooms
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("runner.cli", {"yaml", "sqlite3", "anyio", "httpx", "rich", "difflib"}),
+        ("runner.commands.run", {"httpx", "aiohttp", "rich", "av"}),
+        ("runner.commands.status", {"httpx", "aiohttp", "rich", "av"}),
+    ],
+)
+def test_starting_is_light(module: str, heavy: set[str]) -> None:
+    """What takes long to import is imported where it is used: nothing to do, nothing to load."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not heavy & set(done.stdout.split())
 
 
 def test_decisions_have_no_clock_and_no_dice() -> None:

@@ -495,6 +495,34 @@ def test_jobs_are_found_by_status(path: Path) -> None:
         assert ledger.jobs(frozenset()) == []
 
 
+def test_a_still_reader_sees_one_moment(path: Path) -> None:
+    """However often it looks, and whatever is written meanwhile; afterwards it sees all."""
+    with opened(path) as ledger, closing(read(path)) as reader:
+        (job,) = add(ledger, "lamp")
+        with reader.still():
+            assert [each.status for each in reader.identities()] == [Status.PLANNED]
+            drive(ledger, job, *TO_DONE)
+            assert [each.status for each in reader.identities()] == [Status.PLANNED]
+            assert (reader.counts()["planned"], list(reader.outputs())) == (1, [])
+        assert (reader.counts()["done"], reader.total()) == (1, 1)
+        assert list(reader.outputs()) == [reader.job(job.key).output]
+
+
+def test_the_light_part_of_a_row_is_that_of_the_whole(path: Path) -> None:
+    """Newest first, with the place in the manifest."""
+    with opened(path) as ledger:
+        jobs = add(ledger, "a", "b")
+        light = list(ledger.identities())
+        assert [(each.key, each.id, each.position) for each in light] == [
+            (jobs[1].key, "b", 1),
+            (jobs[0].key, "a", 0),
+        ]
+        for each in light:
+            job = ledger.job(each.key)
+            assert all(getattr(job, name) == getattr(each, name) for name in each._fields[:-1])
+        assert ledger.owner("") is None
+
+
 # ---------------------------------------------------------------- mirror
 
 
