@@ -308,7 +308,7 @@ class Engine:
         """Store an event and draw its consequences for the run. Never awaits."""
         self._streaks[job.key] = policy.remember(self._streak(job), event, self._wall())
         self._troubles = policy.count_trouble(self._troubles, event)
-        known = self._pace.learn(job, event, self.tally, self._wall())
+        known = self._pace.learn(job, event, self.tally, self._wall()) if self._limits.auto else {}
         after = self._store(job, event)
         if known:
             self._ledger.remember(LEVEL, known)

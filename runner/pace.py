@@ -70,12 +70,10 @@ class SubmitPace:
         self._gate = max(self._gate, now + pause)
 
     def learn(self, job: Job, event: Event, tally: Tally, wall: float) -> Mapping[str, float]:
-        """Learn from an answer; what the next run should know, if that changed.
+        """With `auto`, learn from an answer; what the next run should know, if that changed.
 
         `job` and `tally` are those from before the event.
         """
-        if not self._limits.auto:
-            return {}
         before = self._level
         self._level = pacing.learn(before, job, event, tally.at_provider, wall)
         same = (before.size, before.held) == (self._level.size, self._level.held)

@@ -49,6 +49,10 @@ _NEVER_SENT = (
 )
 
 
+# Everything that the libraries raise. A name that can't be one is met before anything is sent.
+_ANY = (httpx.HTTPError, httpx.StreamError, ssl.SSLError, aiohttp.ClientError)
+
+
 class TransportError(Exception):
     """A request without a whole answer; the text never holds an address's query or a key."""
 
@@ -148,10 +152,15 @@ class Transport:
         url = self._base_url + path
         try:
             with anyio.fail_after(_WHOLE):
-                async with _translated(door, method, url, headers, content) as response:
+                response = await _sent(door, method, url, headers, content)
+                try:
                     return self._without_key(await _whole(response))
+                finally:
+                    await response.aclose()
         except TimeoutError:
             raise BrokenError(f"no whole answer within {_WHOLE:g} seconds") from None
+        except _ANY as error:
+            raise _broken(error, door, headers) from None
 
     def _without_key(self, answer: Answer) -> Answer:
         """A provider may quote the key in an error; it goes no further than here."""
@@ -164,9 +173,15 @@ class Transport:
     async def download(self, url: str) -> AsyncIterator[Download]:
         """GET a video without the key. Raises like `ask`, also while reading."""
         plain = {**_GREETING, "Accept": "*/*", "Accept-Encoding": "identity"}
-        async with _translated(self._films, "GET", url, plain, None) as response:
-            pieces = response.aiter_raw(_MEGABYTE)
-            yield Download(response.status_code, _lowered(response.headers), pieces)
+        try:
+            response = await _sent(self._films, "GET", url, plain, None)
+            try:
+                pieces = response.aiter_raw(_MEGABYTE)
+                yield Download(response.status_code, _lowered(response.headers), pieces)
+            finally:
+                await response.aclose()
+        except _ANY as error:
+            raise _broken(error, self._films, plain) from None
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -185,34 +200,24 @@ class Transport:
         await self.aclose()
 
 
-@asynccontextmanager
-async def _translated(
-    door: _Door,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    content: bytes | None,
-) -> AsyncIterator[httpx.Response]:
+async def _sent(
+    door: _Door, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+) -> httpx.Response:
+    """The head of an answer; its body is still to be read. Raises what `_ANY` names, untranslated.
+
+    The request is built here, not by the client, whose merging of defaults costs a fifth of it.
+    """
+    patience = {"timeout": door.timeout.as_dict()}
     try:
-        # Built here, not by the client, whose merging of defaults costs a fifth of a request.
-        patience = {"timeout": door.timeout.as_dict()}
         request = httpx.Request(method, url, headers=headers, content=content, extensions=patience)
-    except (httpx.InvalidURL, UnicodeError) as error:  # also a name that IDNA can't read
+        return await door.client.send(request, stream=True)
+    except (httpx.InvalidURL, UnicodeError) as error:  # also a name that can't be one
         raise NotSentError(_words(error, headers)) from None
-    try:
-        try:
-            response = await door.client.send(request, stream=True)
-        except UnicodeError as error:  # a name that the system's resolver can't read
-            raise NotSentError(_words(error, headers)) from None
-        try:
-            yield response
-        finally:
-            await response.aclose()
-    except _NEVER_SENT as error:
-        kind = NotSentError if door.exact else BrokenError
-        raise kind(_words(error, headers)) from None
-    except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, aiohttp.ClientError) as error:
-        raise BrokenError(_words(error, headers)) from None
+
+
+def _broken(error: Exception, door: _Door, headers: Mapping[str, str]) -> TransportError:
+    never = door.exact and isinstance(error, _NEVER_SENT)
+    return (NotSentError if never else BrokenError)(_words(error, headers))
 
 
 async def _whole(response: httpx.Response) -> Answer:
