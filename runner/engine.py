@@ -312,6 +312,7 @@ class Engine:
         after = self._store(job, event)
         if known:
             self._ledger.remember(LEVEL, known)
+            self._signal()
         match event:
             case Accepted():
                 self._pace.accepted()
