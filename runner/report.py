@@ -147,7 +147,7 @@ def summary(
         parts.append(", ".join(others))
     if not idle:
         parts.append(f"paid {spending(spent, limits)} ({bought} in this run)")
-    if ending.stop is not Stop.FINISHED:
+    if ending.stop not in {Stop.FINISHED, Stop.PASS}:
         why = f": {ending.problem.code}: {ending.problem.message}" if ending.problem else ""
         parts.append(f"stopped: {ending.stop}{printable(why)}")
     return Summary(

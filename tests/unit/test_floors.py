@@ -36,7 +36,8 @@ FLOORS: dict[str, set[str]] = {
     "provider": {"apis", "jobs", "dialects", "download", "transport"},
     "history": {"jobs", "policy"},
     "pace": {"jobs", "policy", "pacing", "polling"},
-    "engine": {"jobs", "policy", "pace", "ledger"},
+    "carry": {"policy"},
+    "engine": {"jobs", "policy", "pace", "ledger", "carry"},
     "overview": {"jobs", "compact", "errors", "admission"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
@@ -142,7 +143,7 @@ def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
     sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
-    rooms = ("policy", "pace", "pacing", "polling", "compact", "recognition", "admission")
+    rooms = ("policy", "pace", "pacing", "polling", "carry", "compact", "recognition", "admission")
     shown = ("overview", "report", "troubles", *(f"sheet/{name}" for name in sheet))
     for room in (*rooms, *shown):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
