@@ -18,11 +18,12 @@ from runner.admission import Reason
 from runner.apis import is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
 from runner.commands import options
-from runner.console import Console, JsonLines, Live, Plain, Silent, write_line
+from runner.console import Console, JsonLines, Live, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode
 from runner.jobs import Ending, Status, Stop
 from runner.ledger import Ledger
+from runner.log import write_line
 from runner.overview import exit_code
 from runner.report import Summary, summary
 
