@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from runner.overview import Action, Line, Overview
 from runner.words import money
 
 _LISTED = 20
+_TOLD_APART = 1_000
 _NEEDS_A_PERSON = frozenset({Stop.BREAKER, Stop.BUDGET, Stop.DISK, Stop.ADDRESS})
 
 
@@ -42,7 +43,8 @@ class News:
     """The facts of a run's end. Times are seconds since 1970, money millionths of a unit.
 
     `line` and `details` are the run's last words; `bought` are the paid submissions of this run,
-    `paid` those of all runs and their cost.
+    `paid` those of all runs and their cost. A `..._set` is a few digits that stand for which jobs
+    those are.
     """
 
     name: str
@@ -52,9 +54,10 @@ class News:
     code: ExitCode
     stop: Stop
     counts: Mapping[str, int]
-    failed: tuple[str, ...]
-    uncertain: tuple[str, ...]
-    held: tuple[str, ...]
+    held: int
+    failed_set: str
+    uncertain_set: str
+    held_set: str
     problems: tuple[tuple[str, str, str, str], ...]
     paid: tuple[int, int]
     bought: int
@@ -81,6 +84,7 @@ def gather(
 ) -> News:
     """The news of a run from how its batch stands after it."""
     failed, uncertain = view.of(Action.FAILED), view.of(Action.UNCERTAIN)
+    held = view.of(Action.HELD)
     return News(
         name=view.name,
         manifest=view.manifest,
@@ -89,10 +93,11 @@ def gather(
         code=code,
         stop=ending.stop,
         counts=view.counts(),
-        failed=tuple(line.id for line in failed),
-        uncertain=tuple(line.id for line in uncertain),
-        held=tuple(line.id for line in view.of(Action.HELD)),
-        problems=tuple(_problem(line) for line in [*failed, *uncertain][:_LISTED]),
+        held=len(held),
+        failed_set=_digits(failed),
+        uncertain_set=_digits(uncertain),
+        held_set=_digits(held),
+        problems=tuple(_problem(line) for line in [*failed[:_LISTED], *uncertain[:_LISTED]]),
         paid=paid,
         bought=bought,
         began=times[0],
@@ -132,23 +137,24 @@ def standing(news: News) -> list[str]:
         case Kind.DONE:
             return [news.kind, str(sum(news.counts.values()))]
         case Kind.FAILED:
-            return [news.kind, _digest(news.failed)]
+            return [news.kind, news.failed_set]
         case Kind.PERSON:
-            return [news.kind, news.stop, _digest(news.uncertain), _digest(news.held)]
+            return [news.kind, news.stop, news.uncertain_set, news.held_set]
         case _:
             return [news.kind]
 
 
 def picture(news: News) -> list[Any]:
     """Everything that a run can have changed, to be held against that of the run before."""
-    sets = [_digest(ids) for ids in (news.failed, news.uncertain, news.held)]
+    sets = (news.failed_set, news.uncertain_set, news.held_set)
     return [int(news.code), dict(news.counts), *sets, *news.paid]
 
 
-def _digest(ids: Collection[str]) -> str:
-    """A few digits that stand for a set of any size."""
-    text = "\n".join(sorted(ids))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16] if ids else ""
+def _digits(lines: Sequence[Line]) -> str:
+    """Stands for a set of jobs of any size: how many, and which ones (of many, the first)."""
+    ids = "\n".join(line.id for line in lines[:_TOLD_APART])
+    digest = hashlib.sha256(ids.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{len(lines)}-{digest}" if ids else ""
 
 
 def speaks(quiet: int, news: News, before: Mapping[str, object]) -> bool:
@@ -183,7 +189,7 @@ def summary_json(news: News) -> dict[str, Any]:
         "stopped": news.stop.value,
         "summary": news.line,
         "counts": dict(news.counts),
-        "held": len(news.held),
+        "held": news.held,
         "paid": {"tasks": news.paid[0], "cost": money(news.paid[1])},
         "bought": news.bought,
         "problems": [
@@ -207,7 +213,7 @@ def environment(news: News) -> dict[str, str]:
         "RUNNER_EXIT_CODE": str(int(news.code)),
         "RUNNER_STOPPED": news.stop.value,
         "RUNNER_SUMMARY": news.line,
-        "RUNNER_HELD": str(len(news.held)),
+        "RUNNER_HELD": str(news.held),
         "RUNNER_BOUGHT": str(news.bought),
         "RUNNER_PAID_TASKS": str(news.paid[0]),
         "RUNNER_PAID_COST": money(news.paid[1]),
@@ -235,7 +241,7 @@ def metrics(news: News) -> str:
                 for status in Status
             ],
         ),
-        ("jobs_held", "Entries held for a person.", [(batch, len(news.held))]),
+        ("jobs_held", "Entries held for a person.", [(batch, news.held)]),
         ("paid_tasks", "Paid submissions over all runs, doubtful ones included.", [(batch, tasks)]),
         ("paid_cost", "Their cost, in the unit of the manifest's price.", [(batch, cost / 1e6)]),
         ("last_run_timestamp_seconds", "When the last run ended.", [(batch, news.ended)]),

@@ -19,7 +19,6 @@ import anyio
 import anyio.to_thread
 
 from runner.errors import ConfigurationError
-from runner.transport import TransportError, tell
 
 _PATIENCE = 30.0
 _BODY = 10_000
@@ -91,6 +90,9 @@ async def post_json(url: str, value: Mapping[str, Any]) -> str:
 
 
 async def _post(url: str, content: bytes, media_type: str) -> str:
+    # An HTTP client takes as long to import as all else: who tells nobody has none.
+    from runner.transport import TransportError, tell  # noqa: PLC0415
+
     try:
         status = await tell(url, content, media_type)
     except TransportError as error:

@@ -83,25 +83,23 @@ class Outside:
         if not self._quiet:
             self._warn(f"{service}: {words}")
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """Tell the heartbeat that a run starts."""
         if url := self._services.heartbeat:
-            self._trouble("heartbeat", await notify.beat(url, "start"))
+            self._trouble("heartbeat", anyio.run(notify.beat, url, "start"))
 
-    async def abandon(self, words: str) -> None:
-        """Tell the heartbeat that the run could not be made."""
+    def abandon(self, words: str) -> None:
+        """Tell the heartbeat that the run could not be made, or not to its end."""
         if url := self._services.heartbeat:
-            await notify.beat(url, "fail", words)
+            anyio.run(notify.beat, url, "fail", words)
 
-    async def end(self, told: News, ledger: Ledger) -> Outcome:
+    def end(self, told: News, ledger: Ledger) -> Outcome:
         """Tell whoever is to be told, and remember in the state file what was."""
         kept = ledger.recall(MEMORY)
         before: dict[str, Any] = kept if isinstance(kept, dict) else {}
         after = dict(before)
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._beat, told)
-            group.start_soon(self._message, told, before, after)
-            group.start_soon(self._post, told, before, after)
+        if self._services.heartbeat or self._services.notify or self._services.webhook:
+            anyio.run(self._tell, told, before, after)
         if self._services.metrics:
             path = Path(self._services.metrics.replace("{name}", told.name))
             self._trouble("metrics", notify.write_metrics(path, news.metrics(told)))
@@ -117,6 +115,12 @@ class Outside:
             ledger.remember(MEMORY, after)
         changed = before.get("picture") != after["picture"]
         return Outcome(news.speaks(self._quiet, told, before), changed)
+
+    async def _tell(self, told: News, before: dict[str, Any], after: dict[str, Any]) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._beat, told)
+            group.start_soon(self._message, told, before, after)
+            group.start_soon(self._post, told, before, after)
 
     async def _beat(self, told: News) -> None:
         if url := self._services.heartbeat:
@@ -143,12 +147,11 @@ class Outside:
         if not trouble:
             after["posted"] = now
 
-    async def finish(self, told: News) -> None:
+    def finish(self, told: News) -> None:
         """Start the program that is asked for after a run; the state file is free by now."""
         if command := self._services.on_run:
-            facts = {**self._facts, **news.environment(told)}
-            trouble = await hooks.start(
-                command, self._environment, facts, self._services.hook_timeout
-            )
+            facts = {**news.environment(told), **self._facts}
+            timeout = self._services.hook_timeout
+            trouble = anyio.run(hooks.start, command, self._environment, facts, timeout)
             if trouble:
                 self._warn(f"on_done.run: {trouble}")

@@ -127,14 +127,15 @@ def summary(
     *,
     bought: int,
     outputs: Iterable[str],
+    idle: bool,
 ) -> Summary:
     """What is where, what it cost, what went wrong, and what to type next.
 
-    `outputs` are the files of the finished jobs.
+    `outputs` are the files of the finished jobs. `idle` says that the run changed nothing.
     """
     counts = view.counts()
     done, total = counts[Status.DONE], sum(counts.values())
-    idle = ending.stop is Stop.FINISHED and not bought and done == total
+    idle = idle and ending.stop is Stop.FINISHED and done == total
     parts = [f"{done} of {plural(total, 'video')} done"]
     if idle:
         parts = [f"nothing to do, all {plural(total, 'video')} are done"]
