@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -62,6 +63,9 @@ async def send_message(urls: Sequence[str], title: str, body: str) -> str:
 def _send(urls: Sequence[str], title: str, body: str) -> str:
     import apprise  # noqa: PLC0415 - an extra, and slow to import
 
+    # Its own words would break a run's silence, and may quote an address.
+    logging.getLogger("apprise").addHandler(logging.NullHandler())
+    logging.getLogger("apprise").propagate = False
     troubles = []
     for number, url in enumerate(urls, 1):
         scheme = url.partition("://")[0]

@@ -70,9 +70,11 @@ def _command(given: Mapping[str, Node], name: str, reader: Reader) -> tuple[str,
         return ()
     if not isinstance(node, Series) or not node.items:
         hint = "write the program and each argument apart: [program, argument, …]"
-        reader.mistake(node, path, f"must be a list, not {kind(node)}", hint)
+        empty = isinstance(node, Series)
+        words = "is empty" if empty else f"must be a list, not {kind(node)}"
+        reader.mistake(node, path, words, hint)
         return ()
-    words = []
+    command = []
     for index, item in enumerate(node.items):
         if not isinstance(item, Text):
             reader.mistake(item, f"{path}[{index}]", f"must be a text, not {kind(item)}")
@@ -80,5 +82,5 @@ def _command(given: Mapping[str, Node], name: str, reader: Reader) -> tuple[str,
             message = f"{shown(item.text)} can't be a {'program' if not index else 'argument'}"
             reader.mistake(item, f"{path}[{index}]", message)
         else:
-            words.append(item.text)
-    return tuple(words)
+            command.append(item.text)
+    return tuple(command)
