@@ -183,24 +183,20 @@ def _deafen() -> None:
 
 def _say_last(last: Summary, told: News, how: How) -> None:
     """On a terminal the line that says it all comes first; in a log, last; quiet, alone."""
-    details = [f"  {line}" for line in last.details] + [f"next: {line}" for line in last.next]
-    if how.quiet:
-        details = []
     out = sys.stderr if how.style == "json" else sys.stdout
+
+    def say_details() -> None:
+        for line in () if how.quiet else last.details:
+            how.log.say(line if how.log.structured else f"  {line}", event="detail", out=out)
+        for line in () if how.quiet else last.next:
+            how.log.say(f"next: {line}", event="next", out=out)
+
+    if how.style != "live":
+        say_details()
+    level = "info" if told.well else "warning"
+    how.log.say(last.line, level=level, event="summary", out=out, **news.summary_json(told))
     if how.style == "live":
-        details, first = [], [last.line, *details]
-        for line in first:
-            how.log.say(line, out=out)
-        return
-    for line in details:
-        how.log.say(line.strip() if how.log.structured else line, event="detail", out=out)
-    how.log.say(
-        last.line,
-        level="info" if told.well else "warning",
-        event="summary",
-        out=out,
-        **news.summary_json(told),
-    )
+        say_details()
 
 
 class _Session:

@@ -317,7 +317,7 @@ def test_a_log_of_json(provided: Provided) -> None:
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert done.stdout == ""
     assert all({"time", "level", "event", "message"} <= line.keys() for line in lines)
-    assert {"say", "change", "detail", "summary"} == {line["event"] for line in lines}
+    assert {"say", "change", "detail", "next", "summary"} == {line["event"] for line in lines}
     assert (lines[-1]["event"], lines[-1]["level"], lines[-1]["exit_code"]) == (
         "summary",
         "warning",
