@@ -35,7 +35,8 @@ class How:
     """How a batch is worked on and shown: what a command line says besides its `Options`.
 
     `once` makes it a single pass. `quiet` is 0, 1 (a line when anything changed) or 2 (when a
-    person should know). `deadline` is in seconds.
+    person should know). `deadline` is in seconds. `hidden` are variables that hold secrets and are
+    no business of the programs that a run starts.
     """
 
     once: bool = False
@@ -44,6 +45,7 @@ class How:
     progress: str = "auto"
     verbose: bool = False
     quiet: int = 0
+    hidden: tuple[str, ...] = ()
     log: Log = field(default_factory=Log)
 
     @property
@@ -144,7 +146,7 @@ def _outside(batch: Batch, key: str, how: How) -> Outside:
         services,
         facts,
         os.environ,
-        secrets=(variables, (key,)),
+        secrets=((*variables, *how.hidden), (key,)),
         quiet=how.quiet,
         warn=how.log.warn,
     )

@@ -86,6 +86,7 @@ def work_through(
     manifests = find(paths)
     if len(manifests) > 1:
         _refuse_shared(given)
+    hidden = (heartbeat.removeprefix("env:"),) if heartbeat else ()
     url = notify.resolved(heartbeat or "", "--heartbeat", os.environ)
     with interruptible():
         _beat(url, "start", log, shown["quiet"])
@@ -96,7 +97,7 @@ def work_through(
         for number, path in enumerate(manifests):
             left = None if deadline is None else deadline - (time.monotonic() - began)
             limit = deadline if once else share(left, len(manifests) - number)
-            how = How(once=once, deadline=limit, log=log, **shown)
+            how = How(once=once, deadline=limit, log=log, hidden=hidden, **shown)
             try:
                 code, stop = work_on(Options(path, **given), how, claimed)
                 well = well and kind_of(code, stop) in {Kind.DONE, Kind.REMAINS}

@@ -195,7 +195,8 @@ def test_programs_get_the_facts_and_no_key(provided: Provided) -> None:
     script = 'env > "$RUNNER_EVENT-$RUNNER_JOB_ID.env"'
     words = json.dumps(["sh", "-c", script])
     desk.manifest(2, served(f"on_done: {{job: {words}, run: {words}}}", "webhook: env:HOOK"))
-    desk.run("run", "batch.yaml", "-q")
+    desk.environment["BEAT"] = "http://127.0.0.1:9/token"
+    desk.run("run", "batch.yaml", "-q", "--heartbeat", "env:BEAT")
     found = {path.name: path.read_text() for path in desk.folder.glob("*.env")}
     assert found.keys() == {"job-lamp-01.env", "job-lamp-02.env", "run-.env"}
     for name, text in found.items():
