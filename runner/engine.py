@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from runner import policy
+from runner import carry, policy
 from runner.jobs import (
     Accepted,
     AccountRefused,
@@ -46,6 +46,7 @@ from runner.policy import Streak
 
 POLLS_AT_ONCE = 64
 DOWNLOADS_AT_ONCE = 8
+PASS_SECONDS = 10.0  # for which a single pass waits for pauses between submits, in all
 RENDERS_KNOWN = 1000
 LEVEL = "level"  # under this name the state file keeps what `concurrency: auto` found out
 
@@ -109,6 +110,9 @@ class Engine:
         level, now = ledger.recall(LEVEL), anyio.current_time()
         self._pace = SubmitPace(limits, level, submits, wall(), now)
         self._polling = PollPace(limits, ledger.renders(RENDERS_KNOWN))
+        self._once = False
+        self._end_of_pass = 0.0
+        self._due: dict[int, float] = {}
         self._attempts, self._spent = ledger.spent()
 
     @property
@@ -134,15 +138,20 @@ class Engine:
         self._scope.cancel()
         return len(self._submitting)
 
-    async def run(self, deadline: float | None = None) -> Ending:
+    async def run(self, deadline: float | None = None, *, once: bool = False) -> Ending:
         """Work until there is nothing left to do, or `deadline` seconds have passed.
 
+        `once` makes it a single pass: what is due is done, and what would have to be waited for
+        is left to the next pass, which goes on with the same patience.
         Raises `StateError` when the state file can't be written any more.
         """
+        self._once = once
         if deadline is not None:
             self._scope.deadline = anyio.current_time() + deadline
         self._polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self._downloads = anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
+        if once:
+            self._take_up()
         resumed = self._recover()
         self._unasked = {job.key for job in resumed}
         try:
@@ -154,9 +163,28 @@ class Engine:
                     group.start_soon(self._submit_all, group)
         except BaseExceptionGroup as errors:
             raise first_error(errors) from errors
+        if once:
+            self._leave_to_next_pass()
         if self._scope.cancel_called:
             return self._ending or Ending(Stop.DEADLINE)
-        return self._ending or Ending(Stop.FINISHED)
+        left = self._at_provider or self._downloading or self._ledger.has_planned()
+        return self._ending or Ending(Stop.PASS if once and left else Stop.FINISHED)
+
+    # ------------------------------------------------------------ from one pass to the next
+
+    def _take_up(self) -> None:
+        now = self._wall()
+        left = carry.take_up(self._ledger.recall(carry.MEMORY), self._ledger.run, now)
+        self._streaks, self._due = dict(left.streaks), dict(left.due)
+        self._troubles = left.troubles
+        self._pace.resume(left.refusals, left.gate - now, anyio.current_time())
+        self._end_of_pass = anyio.current_time() + PASS_SECONDS
+
+    def _leave_to_next_pass(self) -> None:
+        now = self._wall()
+        refusals, pause = self._pace.strained(anyio.current_time())
+        left = carry.Carry(self._streaks, self._due, self._troubles, refusals, now + pause)
+        self._ledger.remember(carry.MEMORY, carry.keep(left, self._ledger.run, now))
 
     # ------------------------------------------------------------ before anything is asked
 
@@ -193,7 +221,7 @@ class Engine:
         """Buy one planned job after the other, as room, pauses and budget allow."""
         while self._unasked:
             await self._change()
-        while self._submitting or self._at_provider or self._ledger.has_planned():
+        while self._goes_on_submitting():
             room = self._pace.room(self.tally)
             if problem := policy.tripped(self._troubles):
                 self._ending = Ending(Stop.BREAKER, problem)
@@ -206,7 +234,8 @@ class Engine:
                     return
                 await self._change()
             elif (wait := self._pace.wait(anyio.current_time())) > 0:
-                await anyio.sleep(wait)
+                with anyio.move_on_after(wait):
+                    await (self._changed.wait() if self._once else anyio.sleep_forever())
             elif taken := self._take_on(room):
                 for job in taken:
                     if job.status is Status.SUBMITTING:
@@ -217,6 +246,15 @@ class Engine:
                 self._ending = Ending(Stop.BUDGET)
                 return
             await anyio.lowlevel.checkpoint()
+
+    def _goes_on_submitting(self) -> bool:
+        """Whether anything may still be submitted; in a single pass, without waiting for room."""
+        if self._submitting or not self._once:
+            planned = self._submitting or self._at_provider or self._ledger.has_planned()
+            return bool(planned)
+        now = anyio.current_time()
+        late = now + self._pace.wait(now) > self._end_of_pass
+        return not late and self._pace.room(self.tally) > 0 and self._ledger.has_planned()
 
     def _take_on(self, room: int) -> list[Job]:
         """Commit the intent to pay for the next jobs, as many as there is room and budget for.
@@ -257,9 +295,14 @@ class Engine:
 
     async def _follow(self, job: Job) -> None:
         """Poll and fetch until the job is at its end, planned again, or left for a person."""
-        wait = 0.0 if job.key in self._unasked else self._delay(job, Accepted(job.task_id))
+        resumed = job.key in self._unasked
+        wait = self._still_to_wait(job) if resumed else self._delay(job, Accepted(job.task_id))
+        due = resumed and not wait
         try:
             while not isinstance(step := policy.next_step(job, self._streak(job)), Submit | None):
+                if self._once and not due:
+                    self._due[job.key] = self._wall() + wait
+                    return
                 await anyio.sleep(wait)
                 async with self._polls if isinstance(step, Poll) else self._downloads:
                     event = await self._perform(step)
@@ -267,6 +310,7 @@ class Engine:
                 if job.status is Status.UNCERTAIN:
                     found = policy.evidence(job, event, self._limits, self._wall())
                     if found is None:
+                        self._ask_again_later(job)
                         return
                     job = self._take(job, found)
                 event = self._judged(job, event)
@@ -276,12 +320,21 @@ class Engine:
                 if job.status is Status.UNCERTAIN or policy.set_aside(self._streak(job)):
                     return
                 wait = self._delay(job, event)
+                due = isinstance(event, Rendered)
         finally:
             self._leave(job)
 
     def _delay(self, job: Job, event: Event) -> float:
         interval = self._polling.wait(job, self._wall(), self._chance())
         return policy.delay(event, self._streak(job), interval, self._chance())
+
+    def _still_to_wait(self, job: Job) -> float:
+        """Seconds until a job that an earlier pass left is due."""
+        return max(0.0, self._due.pop(job.key, 0.0) - self._wall())
+
+    def _ask_again_later(self, job: Job) -> None:
+        if self._once:
+            self._due[job.key] = self._wall() + self._limits.visibility_grace
 
     def _asked(self, job: Job) -> None:
         if job.key in self._unasked:
@@ -290,9 +343,10 @@ class Engine:
 
     def _leave(self, job: Job) -> None:
         self._asked(job)
-        self._at_provider.discard(job.key)
-        self._downloading.discard(job.key)
-        if job.status is not Status.PLANNED:
+        if job.key not in self._due:
+            self._at_provider.discard(job.key)
+            self._downloading.discard(job.key)
+        if job.status not in policy.ON_THE_WAY:
             self._streaks.pop(job.key, None)
         self._signal()
 

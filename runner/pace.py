@@ -56,6 +56,15 @@ class SubmitPace:
         if self._rate:
             self._submits.append(now)
 
+    def resume(self, refusals: int, pause: float, now: float) -> None:
+        """Take up the strain that an earlier pass left."""
+        self._refusals = refusals
+        self._gate = now + pause
+
+    def strained(self, now: float) -> tuple[int, float]:
+        """The refused submits in a row, and the seconds left of the pause they led to."""
+        return self._refusals, max(0.0, self._gate - now)
+
     def accepted(self) -> None:
         """Take note of a submit that was accepted: the refusals in a row are over."""
         self._refusals = 0
