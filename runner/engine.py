@@ -43,6 +43,7 @@ from runner.jobs import (
 from runner.ledger import Ledger
 from runner.pace import PollPace, SubmitPace
 from runner.policy import Streak
+from runner.underway import Underway
 
 POLLS_AT_ONCE = 64
 DOWNLOADS_AT_ONCE = 8
@@ -99,11 +100,7 @@ class Engine:
         self._changed = anyio.Event()
         self._ending: Ending | None = None
         self._streaks: dict[int, Streak] = {}
-        self._submitting: set[int] = set()
-        self._at_provider: set[int] = set()
-        self._downloading: set[int] = set()
         self._unasked: set[int] = set()
-        self._doubtful: dict[int, Job] = {}
         self._unserved: dict[str, Problem] = {}
         self._troubles: Mapping[str, int] = {}
         submits = ledger.submits(limits.rate.count) if limits.rate else ()
@@ -113,19 +110,12 @@ class Engine:
         self._once = False
         self._end_of_pass = 0.0
         self._due: dict[int, float] = {}
-        self._attempts, self._spent = ledger.spent()
+        self._underway = Underway(limits, ledger.spent())
 
     @property
     def tally(self) -> Tally:
         """What is under way and what was spent, at this moment."""
-        return Tally(
-            len(self._at_provider) + len(self._doubts()),
-            len(self._submitting),
-            len(self._downloading),
-            self._attempts,
-            self._spent,
-            self._pace.allowed,
-        )
+        return self._underway.tally(self._wall(), self._pace.allowed)
 
     def drain(self, ending: Ending) -> int:
         """Stop: submits in the air are waited for and stored, everything else is left as it is.
@@ -136,7 +126,7 @@ class Engine:
         if self._ending is None or self._ending.stop in soft or ending.stop is Stop.ACCOUNT:
             self._ending = ending
         self._scope.cancel()
-        return len(self._submitting)
+        return len(self._underway.submitting)
 
     async def run(self, deadline: float | None = None, *, once: bool = False) -> Ending:
         """Work until there is nothing left to do, or `deadline` seconds have passed.
@@ -158,7 +148,7 @@ class Engine:
             with self._scope:
                 async with anyio.create_task_group() as group:
                     for job in resumed:
-                        self._place(job)
+                        self._underway.place(job, self._wall())
                         group.start_soon(self._follow, job)
                     group.start_soon(self._submit_all, group)
         except BaseExceptionGroup as errors:
@@ -167,7 +157,9 @@ class Engine:
             self._leave_to_next_pass()
         if self._scope.cancel_called:
             return self._ending or Ending(Stop.DEADLINE)
-        left = self._at_provider or self._downloading or self._ledger.has_planned()
+        left = (
+            self._underway.at_provider or self._underway.downloading or self._ledger.has_planned()
+        )
         return self._ending or Ending(Stop.PASS if once and left else Stop.FINISHED)
 
     # ------------------------------------------------------------ from one pass to the next
@@ -194,7 +186,7 @@ class Engine:
         for change in settle_interrupted(self._ledger, self._wall()):
             self._observe(*change)
         for job in self._ledger.jobs({Status.UNCERTAIN}):
-            self._place(self._accept_risk(job))
+            self._underway.place(self._accept_risk(job), self._wall())
         waiting = self._ledger.jobs({Status.RUNNING, Status.RENDERED, Status.UNCERTAIN})
         return [job for job in waiting if job.task_id]
 
@@ -230,7 +222,7 @@ class Engine:
                 self._say_what_is_waited_for()
                 await self._change()
             elif not self._ledger.has_planned():
-                if not self._submitting:
+                if not self._underway.submitting:
                     return
                 await self._change()
             elif (wait := self._pace.wait(anyio.current_time())) > 0:
@@ -240,7 +232,7 @@ class Engine:
                 for job in taken:
                     if job.status is Status.SUBMITTING:
                         group.start_soon(self._buy, job)
-            elif self._submitting:
+            elif self._underway.submitting:
                 await self._change()
             else:
                 self._ending = Ending(Stop.BUDGET)
@@ -249,8 +241,12 @@ class Engine:
 
     def _goes_on_submitting(self) -> bool:
         """Whether anything may still be submitted; in a single pass, without waiting for room."""
-        if self._submitting or not self._once:
-            planned = self._submitting or self._at_provider or self._ledger.has_planned()
+        if self._underway.submitting or not self._once:
+            planned = (
+                self._underway.submitting
+                or self._underway.at_provider
+                or self._ledger.has_planned()
+            )
             return bool(planned)
         now = anyio.current_time()
         late = now + self._pace.wait(now) > self._end_of_pass
@@ -262,22 +258,25 @@ class Engine:
         All in one commit: they leave at the same moment, so a crash puts the same ones in doubt.
         A job whose model nobody serves is refused on the way.
         """
-        taken: list[Job] = []
+        taken: list[tuple[Job, Event, Job]] = []
         with self._ledger.together():
             while len(taken) < room and (job := self._ledger.next_planned()):
+                event: Event = SubmitStarted(job.body, job.cost)
                 if problem := self._unserved.get(str(job.body.get("model"))):
-                    taken.append(self._store(job, Refused(problem)))
-                elif policy.within_budget(job, self.tally, self._limits):
-                    taken.append(self._store(job, SubmitStarted(job.body, job.cost)))
-                    self._pace.left(anyio.current_time())
-                else:
+                    event = Refused(problem)
+                elif not policy.within_budget(job, self.tally, self._limits):
                     break
-        return taken
+                taken.append((job, event, self._commit(job, event)))
+        for change in taken:  # told only now that it is on disk
+            self._observe(*change)
+            if isinstance(change[1], SubmitStarted):
+                self._pace.left(anyio.current_time())
+        return [after for *_, after in taken]
 
     def _say_what_is_waited_for(self) -> None:
         """Once, when only submissions in doubt keep the next job from being submitted."""
-        doubts = self._doubts()
-        if doubts and not self._at_provider and not self._waiting_said:
+        doubts = self._underway.doubts(self._wall())
+        if doubts and not self._underway.at_provider and not self._waiting_said:
             self._waiting_said = True
             self._say(
                 f"waiting for up to {max(doubts):.0f} seconds: {len(doubts)} submissions in doubt "
@@ -344,8 +343,7 @@ class Engine:
     def _leave(self, job: Job) -> None:
         self._asked(job)
         if job.key not in self._due:
-            self._at_provider.discard(job.key)
-            self._downloading.discard(job.key)
+            self._underway.leave(job)
         if job.status not in policy.ON_THE_WAY:
             self._streaks.pop(job.key, None)
         self._signal()
@@ -401,36 +399,19 @@ class Engine:
         return job
 
     def _store(self, job: Job, event: Event) -> Job:
-        now = self._wall()
         if not policy.is_noteworthy(job, event):
             return job
-        after = commit(self._ledger, job, event, now)
-        self._attempts += after.attempts - job.attempts
-        self._spent += after.spent - job.spent
-        self._place(after)
+        after = self._commit(job, event)
         self._observe(job, event, after)
+        return after
+
+    def _commit(self, job: Job, event: Event) -> Job:
+        now = self._wall()
+        after = commit(self._ledger, job, event, now)
+        self._underway.changed(job, after, now)
         if after.status is not job.status:
             self._signal()
         return after
-
-    def _place(self, job: Job) -> None:
-        for status, members in (
-            (frozenset({Status.SUBMITTING}), self._submitting),
-            (policy.AT_PROVIDER, self._at_provider),
-            (frozenset({Status.RENDERED}), self._downloading),
-        ):
-            (members.add if job.status in status else members.discard)(job.key)
-        self._doubtful.pop(job.key, None)
-        if policy.in_doubt_for(job, self._limits, self._wall()) > 0:
-            self._doubtful[job.key] = job
-
-    def _doubts(self) -> list[float]:
-        """How long each uncertain submission keeps its slot, in seconds, the next one first."""
-        if not self._doubtful:
-            return []
-        now = self._wall()
-        waits = (policy.in_doubt_for(job, self._limits, now) for job in self._doubtful.values())
-        return sorted(wait for wait in waits if wait > 0)
 
     def _streak(self, job: Job) -> Streak:
         return self._streaks.get(job.key, Streak())
@@ -439,7 +420,7 @@ class Engine:
 
     async def _change(self) -> None:
         """Wait until anything changed, or an uncertain submission gives its slot back."""
-        if doubts := self._doubts():
+        if doubts := self._underway.doubts(self._wall()):
             with anyio.move_on_after(doubts[0]):
                 await self._changed.wait()
         else:
