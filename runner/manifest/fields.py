@@ -8,7 +8,7 @@ from typing import Any
 
 from runner import models
 from runner.jobs import Limits
-from runner.manifest import addresses, output, values
+from runner.manifest import addresses, output, presets, values
 
 Schema = dict[str, Any]
 Parse = Callable[[str], Any]
@@ -98,6 +98,13 @@ JOB = _table(
         aliases=("text", "blurb", "caption", "description", "motion"),
     ),
     Field(
+        "camera",
+        "A camera move by its name; its words are put behind the prompt.",
+        {"type": "string", "minLength": 1, "examples": list(presets.CAMERA)},
+        values.preset,
+        aliases=("cameramove", "move", "shot", "movement", "preset"),
+    ),
+    Field(
         "model",
         "The model that renders. One that is not known here is passed through unchecked.",
         {"type": "string", "anyOf": [{"enum": list(models.KNOWN)}, {"minLength": 1}]},
@@ -152,9 +159,9 @@ JOB = _table(
         aliases=("addwatermark", "mark"),
     ),
 )
-DEFAULTS = {name: row for name, row in JOB.items() if row.wire}
+DEFAULTS = {name: row for name, row in JOB.items() if name != "id"}
 WIRE = tuple(row for row in JOB.values() if row.wire)
-AXES = {row.axis: row for row in WIRE if row.name != "watermark"}
+AXES = {row.axis: row for row in DEFAULTS.values() if row.name != "watermark"}
 
 BUDGET = _table(
     Field(
@@ -182,7 +189,8 @@ CATALOG = _table(
     ),
     Field(
         "columns",
-        "Which column holds which field. Left out, columns are named like the fields.",
+        "Which column holds which field, or a text with `{{ column }}` in it. Left out, columns "
+        "are named like the fields.",
         {"type": "object"},
         aliases=("mapping", "fields", "headers", "map"),
     ),
@@ -288,8 +296,26 @@ TOP = _table(
         default=values.span_text(_LIMITS.task_timeout),
     ),
     Field(
+        "include",
+        "A file, or a list of files, with `defaults` and `presets` for several manifests; relative "
+        "to this one. What stands here goes before it.",
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        },
+        aliases=("includes", "import", "extends", "inherit", "base"),
+    ),
+    Field(
+        "presets",
+        "Camera moves of your own: a name and the words that it puts behind a prompt.",
+        {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}},
+        aliases=("cameras", "moves", "macros"),
+    ),
+    Field(
         "defaults",
-        "Values for every job that doesn't set its own.",
+        "Values for every job that doesn't set its own; with `{{ column }}`, filled in for each.",
         {"type": "object"},
         aliases=("default", "common", "settings", "parameters"),
     ),

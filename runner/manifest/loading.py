@@ -12,13 +12,12 @@ from pathlib import Path
 from runner.compact import Recurring
 from runner.errors import ConfigurationError, Finding
 from runner.jobs import Body, Entry, Limits
-from runner.manifest import document, output, tree
+from runner.manifest import document, output, source, tree
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.values import shown
 
-MAX_SIZE = 64 << 20
 _INIT_HINT = "`runner init` writes one to begin with"
-_CATALOG_HINT = "move the jobs into a .csv or .jsonl catalog"
+_BEGIN_HINT = "begin with `version: 1`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,48 +80,14 @@ def load(path: Path) -> Manifest:
         return replace(manifest, warnings=findings.check())
 
 
-def _read(path: Path) -> str:
-    """The text of a manifest. Raises UnusableError."""
-
-    def unusable(message: str, line: int = 0, hint: str = "") -> UnusableError:
-        return UnusableError(Finding(str(path), line, 0, "", message, hint))
-
-    try:
-        if path.is_dir():
-            raise unusable("is a folder", hint="name the manifest in it")
-        if path.exists() and not path.is_file():
-            raise unusable("is not a file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_SIZE + 1)
-        if len(data) > MAX_SIZE:
-            raise unusable(f"larger than {MAX_SIZE >> 20} MiB", hint=_CATALOG_HINT)
-        return data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise unusable("there is no such file", hint=_INIT_HINT) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise unusable("is not UTF-8 text", line, "save it as UTF-8") from None
-    except OSError as error:
-        raise unusable(f"can't be read: {error.strerror or error}") from None
-    except ValueError:
-        raise unusable("that can't be a file's name") from None
-
-
 def _root(path: Path, findings: Findings) -> tree.Table:
     """The manifest's tree. Raises ManifestError when nothing more can be made of it."""
     try:
-        root = tree.parse(_read(path), str(path), findings)
-        if root is None:
-            raise UnusableError(Finding(str(path), 0, 0, "", "is empty", _INIT_HINT))
-        if not isinstance(root, tree.Table):
-            hint = "begin with `version: 1`"
-            message = "is not a mapping of fields"
-            raise UnusableError(Finding(str(path), root.line, root.column, "", message, hint))
+        return source.table(path, findings, _INIT_HINT, _BEGIN_HINT)
     except UnusableError as problem:
         findings.mistake(problem.finding)
         findings.check()
         raise
-    return root
 
 
 def _collisions(manifest: Manifest) -> Iterator[tuple[Entry, Entry]]:

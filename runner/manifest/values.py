@@ -209,6 +209,14 @@ def prompt(text: str) -> str:
     return value
 
 
+def preset(text: str) -> str:
+    """The name of a camera move: letters, digits, spaces and - _ between them."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,58}[A-Za-z0-9])?", text):
+        hint = "use letters, digits, spaces and - _"
+        raise InvalidError(f"{shown(text)} can't be the name of a camera move", hint)
+    return text
+
+
 def model(text: str) -> str:
     """The name of a model, known or not."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,119}", text):

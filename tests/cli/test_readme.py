@@ -17,6 +17,7 @@ from runner.errors import EXIT_CODES
 from runner.jobs import Renamed, Status
 from runner.manifest import load
 from runner.manifest.fields import JOB, TOP
+from runner.manifest.presets import CAMERA
 from runner.models import KNOWN
 from runner.policy import TRANSITIONS
 
@@ -75,7 +76,7 @@ def test_every_field_and_model_is_explained() -> None:
 
 def test_the_manifest_in_the_readme_works(tmp_path: Path) -> None:
     """The example loads, with its catalog beside it."""
-    (text,) = blocks("yaml")
+    text, catalog = blocks("yaml")
     (tmp_path / "spring.yaml").write_text(text)
     (tmp_path / "products.csv").write_text(
         "sku,photo_url,blurb\nvase,https://cdn.example.com/vase.jpg,it turns\n"
@@ -83,6 +84,16 @@ def test_the_manifest_in_the_readme_works(tmp_path: Path) -> None:
     manifest = load(tmp_path / "spring.yaml")
     assert len(manifest.entries) == 2 + 8 + 1
     assert not manifest.warnings
+    (tmp_path / "shared.yaml").write_text("defaults: {duration: 5}\n")
+    (tmp_path / "catalog.yaml").write_text(catalog)
+    (tmp_path / "products.csv").write_text("sku,name,room,shot\nvase,Vase,,dolly zoom\n")
+    (entry,) = load(tmp_path / "catalog.yaml").entries
+    assert entry.body["promptText"] == f"Vase in a bright studio, {CAMERA['dolly zoom']}"
+
+
+def test_every_camera_move_is_named() -> None:
+    """The README lists the built-in moves, all of them."""
+    assert all(f"`{name}`" in README for name in CAMERA)
 
 
 PRODUCTS = """\
