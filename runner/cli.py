@@ -24,6 +24,7 @@ COMMANDS = (
     "retry",
     "resolve",
     "doctor",
+    "verify",
     "init",
     "schema",
     "sandbox",

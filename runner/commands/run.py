@@ -19,12 +19,13 @@ from runner.apis import is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
 from runner.commands import options
 from runner.console import Console, JsonLines, Live, Plain, Silent, write_line
-from runner.engine import Engine, first_error
+from runner.engine import Engine, Observe, first_error
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import Ending, Status, Stop
+from runner.jobs import Ending, Event, Job, Saved, Status, Stop
 from runner.ledger import Ledger
 from runner.overview import exit_code
 from runner.report import Summary, summary
+from runner.videos import put_sidecar
 
 
 @click.command()
@@ -235,7 +236,7 @@ class _Session:
                 self._ledger,
                 provider.perform,
                 batch.limits,
-                observe=console.observe,
+                observe=self._observer(console),
                 say=console.say,
             )
             console.start(counts, lambda: engine.tally)
@@ -249,6 +250,20 @@ class _Session:
                 raise first_error(errors) from None
             _deafen()
             return ending
+
+    def _observer(self, console: Console) -> Observe:
+        """Who is told of each change: the console, and the sidecar that is written from it."""
+        if not self._batch.manifest.sidecar:
+            return console.observe
+
+        def observe(before: Job, event: Event, after: Job) -> None:
+            console.observe(before, event, after)
+            if isinstance(event, Saved):
+                words = put_sidecar(after, self._batch.name, self._batch.api.name)
+                if words:
+                    console.say(words)
+
+        return observe
 
     def _console(self) -> Console:
         match self.style:

@@ -43,6 +43,9 @@ _RECENT = 50_000
 
 _STATUSES = {status.value: status for status in Status}
 
+# How many rows are read at once where a reading may take long.
+_AT_ONCE = 500
+
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
 
@@ -259,6 +262,19 @@ class Ledger:
         with _explained(self.path):
             for (output,) in self._db.execute(query, [Status.DONE]):
                 yield output
+
+    def finished(self) -> Iterator[Job]:
+        """Every finished job, oldest first, some at a time: no reading lasts while it is used."""
+        query = f"{_SELECT} WHERE status = ? AND key > ? ORDER BY key LIMIT ?"
+        last = 0
+        while True:
+            with _explained(self.path):
+                rows = self._db.execute(query, [Status.DONE, last, _AT_ONCE]).fetchall()
+                jobs = [_job(row) for row in rows]
+            if not jobs:
+                return
+            yield from jobs
+            last = jobs[-1].key
 
     @contextmanager
     def still(self) -> Iterator[None]:

@@ -54,6 +54,9 @@ _TIME: Schema = {
     "minimum": 0,
     "examples": ["5s", "10m", "2h", "1h30m"],
 }
+_SWITCH: Schema = {
+    "anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off", "true", "false"]}]
+}
 _AMOUNT: Schema = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
 _ID: Schema = {"type": ["string", "integer"], "minLength": 1, "maxLength": values.MAX_ID}
 
@@ -148,12 +151,7 @@ JOB = _table(
     Field(
         "watermark",
         "Whether the video carries the provider's mark; not every model knows it.",
-        {
-            "anyOf": [
-                {"type": "boolean"},
-                {"enum": ["yes", "no", "on", "off", "true", "false"]},
-            ]
-        },
+        _SWITCH,
         values.boolean,
         wire="watermark",
         aliases=("addwatermark", "mark"),
@@ -258,6 +256,14 @@ TOP = _table(
         output.parse,
         aliases=("out", "outputs", "outputdir", "outputpath", "folder", "destination"),
         default=output.DEFAULT,
+    ),
+    Field(
+        "sidecar",
+        "Whether a JSON file beside each video says what it came from.",
+        _SWITCH,
+        values.boolean,
+        aliases=("sidecars", "provenance", "metadata"),
+        default="no",
     ),
     Field(
         "budget",

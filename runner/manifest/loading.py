@@ -25,7 +25,7 @@ class Manifest:
     """A whole manifest, checked. `entries` are in order: jobs, then matrix, then catalog.
 
     `provider` is cometapi, runway or sandbox; `runway_version` the header X-Runway-Version;
-    `output` the template of the videos' paths.
+    `output` the template of the videos' paths; with `sidecar`, each gets a JSON file beside it.
     """
 
     path: Path
@@ -36,6 +36,7 @@ class Manifest:
     limits: Limits
     entries: Sequence[Entry]
     warnings: tuple[Finding, ...]
+    sidecar: bool = False
 
     def output_path(self, id: str, body: Body) -> Path:
         """Where the video of this id and request goes; as relative as the template is."""
@@ -69,6 +70,7 @@ def load(path: Path) -> Manifest:
             limits=settings.limits,
             entries=entries,
             warnings=(),
+            sidecar=settings.sidecar,
         )
         for entry, first in _collisions(manifest):
             where = f"{first.file}:{first.line}"

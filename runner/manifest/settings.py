@@ -31,6 +31,7 @@ class Settings:
     output: str
     limits: Limits
     price: Price | None
+    sidecar: bool
 
 
 def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Settings:
@@ -49,7 +50,13 @@ def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) 
     name = reader.value(top, TOP["name"]) if "name" in top else _name_of(path, reader)
     limits = _limits(top, faulty, reader)
     _doubt(limits, words["provider"], top, reader)
-    return Settings(name=name or "", limits=limits, price=_price(top, reader), **words)
+    return Settings(
+        name=name or "",
+        limits=limits,
+        price=_price(top, reader),
+        sidecar=bool(reader.value(top, TOP["sidecar"])),
+        **words,
+    )
 
 
 def _name_of(path: Path, reader: Reader) -> str:

@@ -63,6 +63,7 @@ RIGHT = {
     "poll_interval": ["5s"],
     "visibility_grace": ["10m"],
     "task_timeout": ["2h"],
+    "sidecar": ["yes"],
     "include": ["s.yaml", "[s.yaml, s.yaml]"],
     "presets": ["{hero: low angle}"],
     "id": ["a", "b", "A", "lamp-01"],
