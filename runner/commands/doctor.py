@@ -91,9 +91,7 @@ def _refetch(batch: Batch, lost: list[Job], reasons: dict[int, str]) -> None:
 def _strangers(batch: Batch) -> list[str]:
     """Videos on disk that this state file knows nothing of."""
     there = [
-        path
-        for entry in batch.manifest.entries
-        if (path := batch.place(entry.id, entry.body)).exists()
+        path for entry in batch.manifest.entries if (path := batch.manifest.place(entry)).exists()
     ]
     if not there:
         return []

@@ -229,7 +229,7 @@ class _Session:
             transport = await parts.enter_async_context(Transport(base_url, headers))
             downloader = Downloader(transport, private_hosts=is_loopback(base_url))
             provider = Provider(
-                batch.api, transport, downloader, lambda job: batch.place(job.id, job.body)
+                batch.api, transport, downloader, lambda job: batch.place_of(self._ledger, job)
             )
             console = self._console()
             engine = Engine(

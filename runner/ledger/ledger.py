@@ -297,6 +297,13 @@ class Ledger:
             row = self._db.execute(query, [Status.PLANNED]).fetchone()
             return _job(row) if row else None
 
+    def position(self, job: Job) -> int | None:
+        """A job's place in the manifest when that was last read, None when it had none."""
+        with _explained(self.path):
+            query = "SELECT position FROM jobs WHERE key = ?"
+            row = self._db.conn.execute(query, [job.key]).fetchone()
+        return row[0] if row else None
+
     def owner(self, task_id: str) -> Job | None:
         """The job that has this task's id, if one has: one task makes one video."""
         with _explained(self.path):

@@ -16,10 +16,11 @@ from runner.errors import Finding
 from runner.manifest.entries import Row
 from runner.manifest.fields import JOB
 from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.output import PLACEHOLDERS, segment
 from runner.manifest.suggest import nearest, plain
 from runner.manifest.templates import Template, UnfilledError
 from runner.manifest.tree import Text
-from runner.manifest.values import shown
+from runner.manifest.values import InvalidError, shown
 
 MAX_LINE = 1 << 20
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -42,12 +43,13 @@ class Wanted(NamedTuple):
 
     `columns` maps field -> column, None for columns named like the fields; `templates` gives the
     fields that are filled in from columns where the row has no cell for them. `image_needed` says
-    that no default stands in for a missing image.
+    that no default stands in for a missing image. `names` has the columns that name the videos.
     """
 
     columns: Mapping[str, Text] | None
     templates: Mapping[str, Template] = {}
     image_needed: bool = True
+    names: Template | None = None
 
 
 def rows(path: Path, wanted: Wanted, findings: Findings) -> Iterator[Row]:
@@ -118,6 +120,8 @@ class _Reader:
         self._mapped = wanted.columns is not None
         self._wanted = wanted_columns(wanted.columns)
         self._templates = dict(wanted.templates)
+        self._names = [slot.name for slot in wanted.names.slots()] if wanted.names else []
+        self._forms = self._templates | ({"output": wanted.names} if wanted.names else {})
         self._told: frozenset[str] = frozenset()
         self._image_needed = wanted.image_needed and "image" not in wanted.templates
         self._findings = findings
@@ -145,8 +149,7 @@ class _Reader:
                 if any("\n" in cell for cell in record):
                     self._look_for_rows(number, record, at.get("image"))
                 if cells or any(record):
-                    faulty = self._fill(number, cells, partial(_in_table, place, record))
-                    yield Row(self._file, number, cells, columns=columns, faulty=faulty)
+                    yield self._row(number, cells, partial(_in_table, place, record), columns)
             elif any(record):
                 self._mistake(number, 0, *self._miscounted(record, names))
 
@@ -187,8 +190,8 @@ class _Reader:
             if len(seen) < _MAX_COLUMNS:
                 seen.update(dict.fromkeys(record))
             cells, faulty = self._json_cells(number, record)
-            faulty |= self._fill(number, cells, partial(_in_object, record))
-            yield Row(self._file, number, cells, faulty=faulty)
+            row = self._row(number, cells, partial(_in_object, record))
+            yield row._replace(faulty=row.faulty | faulty)
         if seen:
             self._check_columns(list(seen))
             self._check_templates(list(seen))
@@ -272,11 +275,12 @@ class _Reader:
 
         `begun` when more columns may come: then only what every row so far lacks is missed.
         """
-        for field, form in list(self._templates.items()):
+        for field, form in self._forms.items():
             for slot in form.slots():
-                if slot.name in names or (begun and slot.otherwise is not None):
+                settled = field in self._told or (begun and slot.otherwise is not None)
+                if slot.name in names or settled:
                     continue
-                near = nearest(slot.name, names)
+                near = nearest(slot.name, [*names, *(PLACEHOLDERS if field == "output" else ())])
                 hint = f"did you mean {shown(near)}?" if near else f"there are {_some(names)}"
                 message = f"there is no column {shown(slot.name)} in {shown(self._file)}"
                 where = (form.file, form.line, form.column, form.path)
@@ -284,11 +288,23 @@ class _Reader:
                 self._templates.pop(field, None)
                 self._told |= {field}
 
-    def _fill(
-        self, number: int, cells: dict[str, Text], value: Callable[[str], str]
-    ) -> frozenset[str]:
-        """Fill the templates in for a row; returns the fields of which a mistake was told."""
+    def _row(
+        self,
+        number: int,
+        cells: dict[str, Text],
+        value: Callable[[str], str],
+        columns: Mapping[str, int] | None = None,
+    ) -> Row:
+        """A row, its templates filled in; `value` gives what stands in a column."""
         faulty = self._told - cells.keys()
+        labels: dict[str, str] = {}
+        for name in self._names if "output" not in faulty else ():
+            try:
+                labels[name] = segment(value(name))
+            except InvalidError as problem:
+                message = f"{shown(name)}, which `output` needs: {problem.message}"
+                self._mistake(number, 0, message, problem.hint, field="output")
+                faulty |= {"output"}
         for field, form in self._templates.items():
             if field in cells:
                 continue
@@ -299,7 +315,7 @@ class _Reader:
                 hint = f"or give the template a word for it: {{{{ {_bare(gap.name)} | … }}}}"
                 self._mistake(number, 0, message, hint, field=field)
                 faulty |= {field}
-        return faulty
+        return Row(self._file, number, cells, columns=columns or {}, labels=labels, faulty=faulty)
 
     def _require_image(self, names: list[str]) -> None:
         """Stop at once when no row can have an image, instead of saying so for each."""

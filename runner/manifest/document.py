@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.compact import Entries
 from runner.errors import Finding
-from runner.manifest import catalog, settings, shared
+from runner.manifest import catalog, output, settings, shared
 from runner.manifest.entries import MAX_JOBS, Intake, Row
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
 from runner.manifest.findings import Findings
 from runner.manifest.reader import Reader, kind
 from runner.manifest.settings import Settings
-from runner.manifest.templates import Template
+from runner.manifest.templates import Slot, Template
 from runner.manifest.tree import Node, Series, Table, Text
 
 SOURCES = frozenset({"jobs", "matrix", "catalog"})
@@ -28,6 +28,7 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries
     general = settings.read(path, top, faulty, reader)
     common = shared.read(path, top, reader)
     budgeted = general.limits.budget_cost is not None
+    common = common._replace(labels=_labels(top, general.output, reader))
     intake = Intake(general.provider, common, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)
     _matrix(top, intake, reader)
@@ -37,6 +38,15 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries
         hint = "add `jobs`, `matrix` or `catalog`"
         findings.mistake(Finding(reader.file, 0, 0, "", "there are no jobs in it", hint))
     return general, intake.entries()
+
+
+def _labels(top: Mapping[str, Node], template: str, reader: Reader) -> tuple[str, ...]:
+    """The columns that name the videos; without a catalog there are none to name."""
+    node = top.get("output")
+    if node is not None and "catalog" not in top:
+        reader.convert(node, output.parse, "output")
+        return ()
+    return output.columns(template)
 
 
 def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
@@ -136,6 +146,7 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
         columns,
         {**intake.shared.templates, **templates},
         image_needed="image" not in faulty and not intake.shared.has_image,
+        names=_names(top.get("output"), intake.shared.labels, reader),
     )
     for row in catalog.rows(path.parent / file, wanted, reader.findings):
         if not _room(intake, given["file"], "catalog.file", reader):
@@ -143,6 +154,14 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
         intake.add(row._replace(faulty=row.faulty | faulty))
     if intake.taken == before and reader.findings.clean:
         reader.warn(given["file"], "catalog.file", "the table has no rows")
+
+
+def _names(node: Node | None, labels: Sequence[str], reader: Reader) -> Template | None:
+    """The columns that `output` names, as what has to be filled in for each row."""
+    if node is None or not labels:
+        return None
+    slots = tuple(Slot(name, None) for name in labels)
+    return Template(slots, reader.file, node.line, node.column, "output")
 
 
 def _room(intake: Intake, node: Node, path: str, reader: Reader) -> bool:

@@ -34,7 +34,8 @@ class Row(NamedTuple):
     """One job as written. `prefix` and `suffix` make a field's path: `jobs[3].` + `seed` + ``.
 
     `cells` has only what was set. `columns` tells where a field would stand that was not.
-    `axes` are the fields that vary in the row's matrix, `faulty` those already found wrong.
+    `axes` are the fields that vary in the row's matrix, `labels` the columns that name its video,
+    `faulty` the fields already found wrong.
     """
 
     file: str
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     suffix: str = ""
     columns: Mapping[str, int] = {}
     axes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
     faulty: frozenset[str] = frozenset()
 
 
@@ -51,12 +53,14 @@ class Shared(NamedTuple):
     """What holds for many jobs.
 
     `defaults` has the manifest's own first, then those of the files it includes, last first;
-    `templates` are the defaults that are filled in for each row.
+    `templates` are the defaults that are filled in for each row; `labels` the columns that name
+    the videos.
     """
 
     defaults: tuple[Row, ...]
     templates: Mapping[str, Template]
     presets: Presets
+    labels: tuple[str, ...] = ()
 
     @property
     def has_image(self) -> bool:
@@ -118,6 +122,11 @@ class Intake:
             model = merged.setdefault("model", models.DEFAULT_MODEL[self._provider])
             self._check_model(row, model, merged, bad)
             cost = self._cost(row, model, merged) if "duration" not in bad else None
+        lacks = next((name for name in self.shared.labels if name not in row.labels), "")
+        if lacks and "output" not in row.faulty:
+            hint = "only a catalog has columns"
+            message = f"the job has no {values.shown(lacks)}, which `output` needs"
+            self._findings.mistake(Finding(row.file, row.line, 0, "output", message, hint))
         if bad or "image" not in merged:
             return
         body = {field.wire: merged[field.name] for field in WIRE if field.name in merged}
@@ -126,7 +135,9 @@ class Intake:
             derived = _derived_id(asked, row.axes)
             self._ids.derive(derived)
         content = content_digest(body)
-        self._entries.append(Entry(id or derived, derived, body, content, cost, row.file, row.line))
+        self._entries.append(
+            Entry(id or derived, derived, body, content, cost, row.file, row.line, row.labels)
+        )
 
     def entries(self) -> Entries:
         """Every entry taken, each under an id of its own. May be called once."""

@@ -251,9 +251,10 @@ TOP = _table(
     Field(
         "output",
         "Where each video goes. A folder, or a path with {name}, {id}, {model}, {ratio}, {seed} "
-        "or {duration} in it; relative to the folder in which the runner is started.",
+        "or {duration} in it, or a column of the catalog; relative to the folder in which the "
+        "runner is started.",
         {"type": "string", "minLength": 1, "examples": ["outputs/{name}/{id}.mp4"]},
-        output.parse,
+        output.parse_open,
         aliases=("out", "outputs", "outputdir", "outputpath", "folder", "destination"),
         default=output.DEFAULT,
     ),

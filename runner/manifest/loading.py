@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,17 +38,32 @@ class Manifest:
     warnings: tuple[Finding, ...]
     sidecar: bool = False
 
-    def output_path(self, id: str, body: Body) -> Path:
-        """Where the video of this id and request goes; as relative as the template is."""
-        return output.fill(self.output, self.name, id, body)
+    def output_path(self, id: str, body: Body, labels: Mapping[str, str]) -> Path:
+        """Where the video of this id and request goes; as relative as the template is.
+
+        `labels` are those of its entry, {} for a job without one.
+        """
+        return Path(output.fill(self.output, self.name, id, body, labels))
+
+    def place(self, entry: Entry) -> Path:
+        """Where the video of an entry goes."""
+        return Path(self.place_text(entry))
+
+    def place_text(self, entry: Entry) -> str:
+        """The same as it is written, for a million of them."""
+        return output.fill(self.output, self.name, entry.id, entry.body, entry.labels)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the table's columns are in the videos' paths."""
+        return bool(output.columns(self.output))
 
     def with_output(self, text: str) -> Manifest:
         """The same manifest with another template or folder. Raises ConfigurationError."""
         moved = replace(self, output=output.output_template(text))
         for entry, first in _collisions(moved):
-            path = moved.output_path(entry.id, entry.body)
-            message = f"output: {shown(first.id)} and {shown(entry.id)} would both be {path}"
-            raise ConfigurationError(message)
+            both = f"{shown(first.id)} and {shown(entry.id)}"
+            raise ConfigurationError(f"output: {both} would both be {moved.place(entry)}")
         return moved
 
 
@@ -79,6 +94,10 @@ def load(path: Path) -> Manifest:
                 entry.file, entry.line, 0, "output", message, "set {id} apart from it"
             )
             findings.mistake(finding)
+        for entry, part in _too_long(manifest):
+            message = f"{shown(part)} is {len(part.encode())} bytes long as a file's name"
+            hint = f"at most {output.MAX_PART}"
+            findings.mistake(Finding(entry.file, entry.line, 0, "output", message, hint))
         return replace(manifest, warnings=findings.check())
 
 
@@ -92,13 +111,21 @@ def _root(path: Path, findings: Findings) -> tree.Table:
         raise
 
 
+def _too_long(manifest: Manifest) -> Iterator[tuple[Entry, str]]:
+    """Entries whose cells make a name that no file system takes, each with that name."""
+    if manifest.has_labels:
+        for entry in manifest.entries:
+            if part := output.too_long(manifest.place_text(entry)):
+                yield entry, part
+
+
 def _collisions(manifest: Manifest) -> Iterator[tuple[Entry, Entry]]:
     """Entries whose video would overwrite that of an earlier entry, each with that entry."""
     if not output.may_collide(manifest.output):
         return
 
     def place(entry: Entry) -> str:
-        return unicodedata.normalize("NFC", str(manifest.output_path(entry.id, entry.body)))
+        return unicodedata.normalize("NFC", manifest.place_text(entry))
 
     places = Recurring()
     for entry in manifest.entries:

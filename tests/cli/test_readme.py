@@ -204,7 +204,7 @@ def test_the_quickstarts_videos_are_what_was_asked(desk: Desk) -> None:
     manifest = load(desk.folder / "manifests" / "quickstart.yaml")
     assert len(manifest.entries) == 8
     for entry in manifest.entries:
-        path = desk.folder / manifest.output_path(entry.id, entry.body)
+        path = desk.folder / manifest.place(entry)
         with av.open(str(path)) as film:
             stream = film.streams.video[0]
             frames = sum(1 for _ in film.decode(stream))

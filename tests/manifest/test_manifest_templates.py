@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from conftest import Load, attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.errors import ConfigurationError
 from runner.jobs import content_digest
 from runner.manifest import Manifest
+from runner.manifest.output import segment
 from runner.manifest.presets import CAMERA, Presets
 from runner.manifest.templates import is_template, pieces
 from runner.manifest.values import InvalidError
@@ -167,3 +170,33 @@ def test_a_near_name_is_offered(name: str) -> None:
     with pytest.raises(InvalidError) as refused:
         Presets({}).words(name)
     assert refused.value.hint.startswith("did you mean `")
+
+
+def test_columns_name_the_videos(loaded: Load) -> None:
+    """A path has cells in it, made fit for one; what a placeholder means goes before a column."""
+    text = """version: 1
+output: "out/{Product name}/{ratio}/{sku}/{id}.mp4"
+catalog: {file: t.csv, columns: {id: sku, image: image}}
+"""
+    table = f"sku,Product name,image,ratio\na,Lamp: red/green,{IMAGE},x\nb,Väse..,{IMAGE},x\n"
+    manifest = loaded(text, t__csv=table)
+    assert [str(manifest.place(entry)) for entry in manifest.entries] == [
+        "out/Lamp- red-green/auto/a/a.mp4",
+        "out/Väse/auto/b/b.mp4",
+    ]
+    with pytest.raises(ConfigurationError, match="not a placeholder"):
+        manifest.with_output("elsewhere/{sku}/{id}.mp4")
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=130) | st.text("./\\- aé", max_size=12))
+def test_a_cell_never_leaves_its_folder(text: str) -> None:
+    """Whatever a cell says becomes one part of a path, or is refused; made fit, it stays so."""
+    try:
+        part = segment(text)
+    except InvalidError:
+        return
+    assert Path(part).name == part
+    assert part not in {".", ".."}
+    assert "/" not in part
+    assert segment(part) == part
