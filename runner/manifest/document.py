@@ -28,7 +28,7 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries
     general = settings.read(path, top, faulty, reader)
     common = shared.read(path, top, reader)
     budgeted = general.limits.budget_cost is not None
-    common = common._replace(labels=_labels(top, general.output, reader))
+    common = common._replace(labels=output.columns(general.output))
     intake = Intake(general.provider, common, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)
     _matrix(top, intake, reader)
@@ -38,15 +38,6 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries
         hint = "add `jobs`, `matrix` or `catalog`"
         findings.mistake(Finding(reader.file, 0, 0, "", "there are no jobs in it", hint))
     return general, intake.entries()
-
-
-def _labels(top: Mapping[str, Node], template: str, reader: Reader) -> tuple[str, ...]:
-    """The columns that name the videos; without a catalog there are none to name."""
-    node = top.get("output")
-    if node is not None and "catalog" not in top:
-        reader.convert(node, output.parse, "output")
-        return ()
-    return output.columns(template)
 
 
 def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:

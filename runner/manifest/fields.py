@@ -254,7 +254,7 @@ TOP = _table(
         "or {duration} in it, or a column of the catalog; relative to the folder in which the "
         "runner is started.",
         {"type": "string", "minLength": 1, "examples": ["outputs/{name}/{id}.mp4"]},
-        output.parse_open,
+        output.parse,
         aliases=("out", "outputs", "outputdir", "outputpath", "folder", "destination"),
         default=output.DEFAULT,
     ),

@@ -30,17 +30,22 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 def parse(text: str) -> str:
     """Check a template and complete it: a folder becomes `folder/{id}.mp4`. Raises InvalidError."""
-    template = parse_open(text)
-    if strange := columns(template):
+    _check_form(text)
+    if strange := columns(text):
         near = nearest(strange[0], PLACEHOLDERS)
         known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
         hint = f"did you mean {{{near}}}?" if near else f"known are {known}"
         raise InvalidError(f"{shown(f'{{{strange[0]}}}')} is not a placeholder", hint)
-    return template
+    return _completed(text)
 
 
 def parse_open(text: str) -> str:
     """The same, with any other name in braces taken for a column of the catalog."""
+    _check_form(text)
+    return _completed(text)
+
+
+def _check_form(text: str) -> None:
     if not text.strip():
         raise InvalidError("is empty", f"write it like {DEFAULT}")
     if not text.isprintable() or len(text) > MAX_PATH:
@@ -51,6 +56,9 @@ def parse_open(text: str) -> str:
         raise InvalidError(f"{shown(text)} has `\\` in it", "write / between folders")
     if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
         raise InvalidError(f"{shown(text)} has a brace without its partner")
+
+
+def _completed(text: str) -> str:
     names = _PLACEHOLDER.findall(text)
     last = text.rpartition("/")[2]
     if "id" not in names and not last.lower().endswith(SUFFIX):
