@@ -67,7 +67,7 @@ class Batch:
         """What the state file's task ids belong to."""
         return Origin(self.api.name, self.base_url)
 
-    def place(self, id: str, body: Body, entry: Entry | None) -> Path:
+    def place(self, id: str, body: Body, entry: Entry | None = None) -> Path:
         """Where a job's video belongs; its entry, if it has one, knows the table's columns."""
         return self.manifest.output_path(id, body, entry.labels if entry else {})
 

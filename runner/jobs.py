@@ -332,6 +332,13 @@ class FoundRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A person's word that this task, made elsewhere, is the job's; it counts as paid."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileMissed:
     """The video of a finished job is gone from the disk; a person wants it fetched again."""
 
@@ -381,6 +388,7 @@ Event = (
     | FetchFailed
     | LinkExpired
     | FoundRemote
+    | Adopted
     | FileMissed
     | ConfirmedUnpaid
     | RiskAccepted

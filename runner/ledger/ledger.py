@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -393,6 +393,13 @@ class Ledger:
                 "UPDATE jobs SET position = ? WHERE key = ?",
                 ((place, key) for key, place in moves),
             )
+
+    def add(self, entry: Entry) -> Job:
+        """Add a planned job that is no manifest's: it has no place, so it is never bought."""
+        job = _planned(entry)
+        with self._transaction():
+            cursor = self._db.conn.execute(_INSERT, (*_values(job), None))
+        return replace(job, key=cursor.lastrowid or 0)
 
     def _write(self, before: Job, event: Event, after: Job, at: float) -> None:
         cursor = self._db.conn.execute(_UPDATE, (*_values(after), before.key, before.status))

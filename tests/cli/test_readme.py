@@ -128,6 +128,9 @@ def test_every_runner_command_works(provided: Callable[..., Desk]) -> None:
             assert desk.provider
             words[words.index("--base-url") + 1] = desk.provider.url
             desk.run(*words, code=4)
+        elif "--ids" in words:
+            desk.write("tasks.csv", "3d957031-9a2a-45e2-9dc7-bc8513059c50\n")
+            desk.run(*words, "--state", "state/elsewhere.db")
         elif "--task-id" in words:
             charges = desk.audit()["charges"]
             found = next(
