@@ -68,7 +68,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.run
 	@echo "setting up .venv for tests ..."
-	@$(INSTALL) -e '.[sandbox,report,dev]'
+	@$(INSTALL) -e '.[sandbox,report,notify,dev]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.run

@@ -58,6 +58,11 @@ class Batch:
         return self.manifest.name
 
     @property
+    def rehearsal(self) -> bool:
+        """Whether the stand-in takes the place of the provider that the manifest names."""
+        return self.options.sandbox and self.manifest.provider != "sandbox"
+
+    @property
     def embedded(self) -> bool:
         """Whether the provider is a sandbox that lives and ends with this run."""
         return self.base_url == EMBEDDED

@@ -14,10 +14,11 @@ from typing import NoReturn
 import click
 
 from runner import __version__
-from runner.errors import EXIT_CODES, ExitCode, LockedError, ManifestError, RunnerError
+from runner.errors import EXIT_CODES, ExitCode, RunnerError, in_words
 
 COMMANDS = (
     "run",
+    "tick",
     "plan",
     "check",
     "status",
@@ -98,13 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         _complain("aborted")
         code = ExitCode.ABORTED
-    except ManifestError as error:
-        _complain(*(str(finding) for finding in error.findings))
-        mistakes = len(error.findings)
-        _complain(f"{mistakes} mistake{'s' * (mistakes != 1)}; nothing was sent")
-        code = error.exit_code
     except RunnerError as error:
-        _complain(f"{'busy' if isinstance(error, LockedError) else 'error'}: {error}")
+        _complain(*in_words(error))
         code = error.exit_code
     except BrokenPipeError:
         # The reader of our output left: nothing more can be said, and nothing is wrong.

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runner.jobs import Event, Job, Limits, Problem, Status, Tally
+from runner.log import Log, write_line
 from runner.records import change_json
 from runner.words import printable, spending
 
@@ -21,12 +22,6 @@ QUIET_SECONDS = 30.0
 
 _AT_REST = frozenset({Status.DONE, Status.FAILED, Status.UNCERTAIN})
 _BAD = frozenset({Status.FAILED, Status.UNCERTAIN})
-
-
-def write_line(words: str, out: TextIO) -> None:
-    """Print a line; a reader that left, a full disk or a narrow locale never ends a run."""
-    with suppress(OSError, ValueError):
-        print(words, file=out, flush=True)
 
 
 class Console(Protocol):
@@ -48,6 +43,9 @@ class Console(Protocol):
 class Silent:
     """Says nothing but what must be said."""
 
+    def __init__(self, log: Log | None = None) -> None:
+        self._log = log or Log()
+
     def start(self, counts: Mapping[str, int], tally: Callable[[], Tally]) -> None:
         """Begin."""
 
@@ -56,16 +54,42 @@ class Silent:
 
     def say(self, words: str) -> None:
         """Tell the operator something at once."""
-        write_line(words, sys.stderr)
+        self._log.say(words)
 
     def stop(self) -> None:
         """End."""
 
 
+class Mute(Silent):
+    """Says nothing at all."""
+
+    def say(self, words: str) -> None:
+        """Keep it."""
+
+
+class Logged(Silent):
+    """One line in the log for each change of status."""
+
+    def observe(self, before: Job, event: Event, after: Job) -> None:
+        """Say what became of a job."""
+        if before.status is not after.status:
+            change = change_json(before, after, 0.0)
+            del change["time"]
+            level = "warning" if after.status in _BAD else "info"
+            words = f"{after.id}: {before.status} -> {after.status}"
+            self._log.say(printable(words), level=level, event="change", **change)
+
+
 class JsonLines(Silent):
     """One JSON object on standard output for each change of status."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, out: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        out: TextIO | None = None,
+        log: Log | None = None,
+    ) -> None:
+        super().__init__(log)
         self._wall = wall
         self._out = out or sys.stdout
 
@@ -80,8 +104,13 @@ class Plain(Silent):
     """A few lines for logs and cron: troubles as they come, the rest summed up now and then."""
 
     def __init__(
-        self, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        log: Log | None = None,
     ) -> None:
+        super().__init__(log)
         self._verbose = verbose
         self._clock = clock
         self._counts: Counter[str] = Counter()
@@ -122,6 +151,7 @@ class Live(Silent):
         from rich.console import Console as RichConsole  # noqa: PLC0415 - only a terminal needs it
         from rich.live import Live as RichLive  # noqa: PLC0415
 
+        super().__init__()
         self._name = name
         self._limits = limits
         self._tally: Callable[[], Tally] = Tally

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from runner import policy
+from runner import carry, policy
 from runner.jobs import (
     Accepted,
     AccountRefused,
@@ -43,9 +43,11 @@ from runner.jobs import (
 from runner.ledger import Ledger
 from runner.pace import PollPace, SubmitPace
 from runner.policy import Streak
+from runner.underway import Underway
 
 POLLS_AT_ONCE = 64
 DOWNLOADS_AT_ONCE = 8
+PASS_SECONDS = 10.0  # for which a single pass waits for pauses between submits, in all
 RENDERS_KNOWN = 1000
 LEVEL = "level"  # under this name the state file keeps what `concurrency: auto` found out
 
@@ -98,30 +100,22 @@ class Engine:
         self._changed = anyio.Event()
         self._ending: Ending | None = None
         self._streaks: dict[int, Streak] = {}
-        self._submitting: set[int] = set()
-        self._at_provider: set[int] = set()
-        self._downloading: set[int] = set()
         self._unasked: set[int] = set()
-        self._doubtful: dict[int, Job] = {}
         self._unserved: dict[str, Problem] = {}
         self._troubles: Mapping[str, int] = {}
         submits = ledger.submits(limits.rate.count) if limits.rate else ()
         level, now = ledger.recall(LEVEL), anyio.current_time()
         self._pace = SubmitPace(limits, level, submits, wall(), now)
         self._polling = PollPace(limits, ledger.renders(RENDERS_KNOWN))
-        self._attempts, self._spent = ledger.spent()
+        self._once = False
+        self._end_of_pass = 0.0
+        self._due: dict[int, float] = {}
+        self._underway = Underway(limits, ledger.spent())
 
     @property
     def tally(self) -> Tally:
         """What is under way and what was spent, at this moment."""
-        return Tally(
-            len(self._at_provider) + len(self._doubts()),
-            len(self._submitting),
-            len(self._downloading),
-            self._attempts,
-            self._spent,
-            self._pace.allowed,
-        )
+        return self._underway.tally(self._wall(), self._pace.allowed)
 
     def drain(self, ending: Ending) -> int:
         """Stop: submits in the air are waited for and stored, everything else is left as it is.
@@ -132,31 +126,57 @@ class Engine:
         if self._ending is None or self._ending.stop in soft or ending.stop is Stop.ACCOUNT:
             self._ending = ending
         self._scope.cancel()
-        return len(self._submitting)
+        return len(self._underway.submitting)
 
-    async def run(self, deadline: float | None = None) -> Ending:
+    async def run(self, deadline: float | None = None, *, once: bool = False) -> Ending:
         """Work until there is nothing left to do, or `deadline` seconds have passed.
 
+        `once` makes it a single pass: what is due is done, and what would have to be waited for
+        is left to the next pass, which goes on with the same patience.
         Raises `StateError` when the state file can't be written any more.
         """
+        self._once = once
         if deadline is not None:
             self._scope.deadline = anyio.current_time() + deadline
         self._polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
         self._downloads = anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
+        if once:
+            self._take_up()
         resumed = self._recover()
         self._unasked = {job.key for job in resumed}
         try:
             with self._scope:
                 async with anyio.create_task_group() as group:
                     for job in resumed:
-                        self._place(job)
+                        self._underway.place(job, self._wall())
                         group.start_soon(self._follow, job)
                     group.start_soon(self._submit_all, group)
         except BaseExceptionGroup as errors:
             raise first_error(errors) from errors
+        if once:
+            self._leave_to_next_pass()
         if self._scope.cancel_called:
             return self._ending or Ending(Stop.DEADLINE)
-        return self._ending or Ending(Stop.FINISHED)
+        left = (
+            self._underway.at_provider or self._underway.downloading or self._ledger.has_planned()
+        )
+        return self._ending or Ending(Stop.PASS if once and left else Stop.FINISHED)
+
+    # ------------------------------------------------------------ from one pass to the next
+
+    def _take_up(self) -> None:
+        now = self._wall()
+        left = carry.take_up(self._ledger.recall(carry.MEMORY), self._ledger.run, now)
+        self._streaks, self._due = dict(left.streaks), dict(left.due)
+        self._troubles = left.troubles
+        self._pace.resume(left.refusals, left.gate - now, anyio.current_time())
+        self._end_of_pass = anyio.current_time() + PASS_SECONDS
+
+    def _leave_to_next_pass(self) -> None:
+        now = self._wall()
+        refusals, pause = self._pace.strained(anyio.current_time())
+        left = carry.Carry(self._streaks, self._due, self._troubles, refusals, now + pause)
+        self._ledger.remember(carry.MEMORY, carry.keep(left, self._ledger.run, now))
 
     # ------------------------------------------------------------ before anything is asked
 
@@ -166,7 +186,7 @@ class Engine:
         for change in settle_interrupted(self._ledger, self._wall()):
             self._observe(*change)
         for job in self._ledger.jobs({Status.UNCERTAIN}):
-            self._place(self._accept_risk(job))
+            self._underway.place(self._accept_risk(job), self._wall())
         waiting = self._ledger.jobs({Status.RUNNING, Status.RENDERED, Status.UNCERTAIN})
         return [job for job in waiting if job.task_id]
 
@@ -193,7 +213,7 @@ class Engine:
         """Buy one planned job after the other, as room, pauses and budget allow."""
         while self._unasked:
             await self._change()
-        while self._submitting or self._at_provider or self._ledger.has_planned():
+        while self._goes_on_submitting():
             room = self._pace.room(self.tally)
             if problem := policy.tripped(self._troubles):
                 self._ending = Ending(Stop.BREAKER, problem)
@@ -202,21 +222,35 @@ class Engine:
                 self._say_what_is_waited_for()
                 await self._change()
             elif not self._ledger.has_planned():
-                if not self._submitting:
+                if not self._underway.submitting:
                     return
                 await self._change()
             elif (wait := self._pace.wait(anyio.current_time())) > 0:
-                await anyio.sleep(wait)
+                with anyio.move_on_after(wait):
+                    await (self._changed.wait() if self._once else anyio.sleep_forever())
             elif taken := self._take_on(room):
                 for job in taken:
                     if job.status is Status.SUBMITTING:
                         group.start_soon(self._buy, job)
-            elif self._submitting:
+            elif self._underway.submitting:
                 await self._change()
             else:
                 self._ending = Ending(Stop.BUDGET)
                 return
             await anyio.lowlevel.checkpoint()
+
+    def _goes_on_submitting(self) -> bool:
+        """Whether anything may still be submitted; in a single pass, without waiting for room."""
+        if self._underway.submitting or not self._once:
+            planned = (
+                self._underway.submitting
+                or self._underway.at_provider
+                or self._ledger.has_planned()
+            )
+            return bool(planned)
+        now = anyio.current_time()
+        late = now + self._pace.wait(now) > self._end_of_pass
+        return not late and self._pace.room(self.tally) > 0 and self._ledger.has_planned()
 
     def _take_on(self, room: int) -> list[Job]:
         """Commit the intent to pay for the next jobs, as many as there is room and budget for.
@@ -224,22 +258,25 @@ class Engine:
         All in one commit: they leave at the same moment, so a crash puts the same ones in doubt.
         A job whose model nobody serves is refused on the way.
         """
-        taken: list[Job] = []
+        taken: list[tuple[Job, Event, Job]] = []
         with self._ledger.together():
             while len(taken) < room and (job := self._ledger.next_planned()):
+                event: Event = SubmitStarted(job.body, job.cost)
                 if problem := self._unserved.get(str(job.body.get("model"))):
-                    taken.append(self._store(job, Refused(problem)))
-                elif policy.within_budget(job, self.tally, self._limits):
-                    taken.append(self._store(job, SubmitStarted(job.body, job.cost)))
-                    self._pace.left(anyio.current_time())
-                else:
+                    event = Refused(problem)
+                elif not policy.within_budget(job, self.tally, self._limits):
                     break
-        return taken
+                taken.append((job, event, self._commit(job, event)))
+        for change in taken:  # told only now that it is on disk
+            self._observe(*change)
+            if isinstance(change[1], SubmitStarted):
+                self._pace.left(anyio.current_time())
+        return [after for *_, after in taken]
 
     def _say_what_is_waited_for(self) -> None:
         """Once, when only submissions in doubt keep the next job from being submitted."""
-        doubts = self._doubts()
-        if doubts and not self._at_provider and not self._waiting_said:
+        doubts = self._underway.doubts(self._wall())
+        if doubts and not self._underway.at_provider and not self._waiting_said:
             self._waiting_said = True
             self._say(
                 f"waiting for up to {max(doubts):.0f} seconds: {len(doubts)} submissions in doubt "
@@ -257,9 +294,14 @@ class Engine:
 
     async def _follow(self, job: Job) -> None:
         """Poll and fetch until the job is at its end, planned again, or left for a person."""
-        wait = 0.0 if job.key in self._unasked else self._delay(job, Accepted(job.task_id))
+        resumed = job.key in self._unasked
+        wait = self._still_to_wait(job) if resumed else self._delay(job, Accepted(job.task_id))
+        due = resumed and not wait
         try:
             while not isinstance(step := policy.next_step(job, self._streak(job)), Submit | None):
+                if self._once and not due:
+                    self._due[job.key] = self._wall() + wait
+                    return
                 await anyio.sleep(wait)
                 async with self._polls if isinstance(step, Poll) else self._downloads:
                     event = await self._perform(step)
@@ -267,6 +309,7 @@ class Engine:
                 if job.status is Status.UNCERTAIN:
                     found = policy.evidence(job, event, self._limits, self._wall())
                     if found is None:
+                        self._ask_again_later(job)
                         return
                     job = self._take(job, found)
                 event = self._judged(job, event)
@@ -276,12 +319,21 @@ class Engine:
                 if job.status is Status.UNCERTAIN or policy.set_aside(self._streak(job)):
                     return
                 wait = self._delay(job, event)
+                due = isinstance(event, Rendered)
         finally:
             self._leave(job)
 
     def _delay(self, job: Job, event: Event) -> float:
         interval = self._polling.wait(job, self._wall(), self._chance())
         return policy.delay(event, self._streak(job), interval, self._chance())
+
+    def _still_to_wait(self, job: Job) -> float:
+        """Seconds until a job that an earlier pass left is due."""
+        return max(0.0, self._due.pop(job.key, 0.0) - self._wall())
+
+    def _ask_again_later(self, job: Job) -> None:
+        if self._once:
+            self._due[job.key] = self._wall() + self._limits.visibility_grace
 
     def _asked(self, job: Job) -> None:
         if job.key in self._unasked:
@@ -290,9 +342,9 @@ class Engine:
 
     def _leave(self, job: Job) -> None:
         self._asked(job)
-        self._at_provider.discard(job.key)
-        self._downloading.discard(job.key)
-        if job.status is not Status.PLANNED:
+        if job.key not in self._due:
+            self._underway.leave(job)
+        if job.status not in policy.ON_THE_WAY:
             self._streaks.pop(job.key, None)
         self._signal()
 
@@ -308,10 +360,11 @@ class Engine:
         """Store an event and draw its consequences for the run. Never awaits."""
         self._streaks[job.key] = policy.remember(self._streak(job), event, self._wall())
         self._troubles = policy.count_trouble(self._troubles, event)
-        known = self._pace.learn(job, event, self.tally, self._wall())
+        known = self._pace.learn(job, event, self.tally, self._wall()) if self._limits.auto else {}
         after = self._store(job, event)
         if known:
             self._ledger.remember(LEVEL, known)
+            self._signal()
         match event:
             case Accepted():
                 self._pace.accepted()
@@ -346,36 +399,19 @@ class Engine:
         return job
 
     def _store(self, job: Job, event: Event) -> Job:
-        now = self._wall()
         if not policy.is_noteworthy(job, event):
             return job
-        after = commit(self._ledger, job, event, now)
-        self._attempts += after.attempts - job.attempts
-        self._spent += after.spent - job.spent
-        self._place(after)
+        after = self._commit(job, event)
         self._observe(job, event, after)
+        return after
+
+    def _commit(self, job: Job, event: Event) -> Job:
+        now = self._wall()
+        after = commit(self._ledger, job, event, now)
+        self._underway.changed(job, after, now)
         if after.status is not job.status:
             self._signal()
         return after
-
-    def _place(self, job: Job) -> None:
-        for status, members in (
-            (frozenset({Status.SUBMITTING}), self._submitting),
-            (policy.AT_PROVIDER, self._at_provider),
-            (frozenset({Status.RENDERED}), self._downloading),
-        ):
-            (members.add if job.status in status else members.discard)(job.key)
-        self._doubtful.pop(job.key, None)
-        if policy.in_doubt_for(job, self._limits, self._wall()) > 0:
-            self._doubtful[job.key] = job
-
-    def _doubts(self) -> list[float]:
-        """How long each uncertain submission keeps its slot, in seconds, the next one first."""
-        if not self._doubtful:
-            return []
-        now = self._wall()
-        waits = (policy.in_doubt_for(job, self._limits, now) for job in self._doubtful.values())
-        return sorted(wait for wait in waits if wait > 0)
 
     def _streak(self, job: Job) -> Streak:
         return self._streaks.get(job.key, Streak())
@@ -384,7 +420,7 @@ class Engine:
 
     async def _change(self) -> None:
         """Wait until anything changed, or an uncertain submission gives its slot back."""
-        if doubts := self._doubts():
+        if doubts := self._underway.doubts(self._wall()):
             with anyio.move_on_after(doubts[0]):
                 await self._changed.wait()
         else:

@@ -34,11 +34,18 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.ABORTED: "aborted by a second interrupt",
 }
 
-_PRECEDENCE = (ExitCode.ACCOUNT, ExitCode.PERSON, ExitCode.REMAINS, ExitCode.FAILED)
+_PRECEDENCE = (
+    ExitCode.ACCOUNT,
+    ExitCode.PERSON,
+    ExitCode.USAGE,
+    ExitCode.REMAINS,
+    ExitCode.LOCKED,
+    ExitCode.FAILED,
+)
 
 
 def worst(codes: Sequence[ExitCode]) -> ExitCode:
-    """The one exit code to report when several apply: 5, 4, 3, 1, else 0."""
+    """The one exit code to report when several apply: 5, 4, 2, 3, 75, 1, else 0."""
     return next((code for code in _PRECEDENCE if code in codes), ExitCode.DONE)
 
 
@@ -95,3 +102,12 @@ class ManifestError(RunnerError):
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(sorted(findings))
         super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+def in_words(error: RunnerError) -> list[str]:
+    """An error as the lines that people get to read."""
+    if isinstance(error, ManifestError):
+        number = len(error.findings)
+        mistakes = f"{number} mistake{'s' * (number != 1)}; nothing was sent"
+        return [*(str(finding) for finding in error.findings), mistakes]
+    return [f"{'busy' if isinstance(error, LockedError) else 'error'}: {error}"]

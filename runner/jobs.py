@@ -434,6 +434,7 @@ class Stop(StrEnum):
     """Why a run ended."""
 
     FINISHED = "finished"
+    PASS = "one pass done"
     BUDGET = "budget reached"
     BREAKER = "too many failures of the same kind in a row"
     INTERRUPT = "interrupted"

@@ -56,6 +56,15 @@ class SubmitPace:
         if self._rate:
             self._submits.append(now)
 
+    def resume(self, refusals: int, pause: float, now: float) -> None:
+        """Take up the strain that an earlier pass left."""
+        self._refusals = refusals
+        self._gate = now + pause
+
+    def strained(self, now: float) -> tuple[int, float]:
+        """The refused submits in a row, and the seconds left of the pause they led to."""
+        return self._refusals, max(0.0, self._gate - now)
+
     def accepted(self) -> None:
         """Take note of a submit that was accepted: the refusals in a row are over."""
         self._refusals = 0
@@ -70,12 +79,10 @@ class SubmitPace:
         self._gate = max(self._gate, now + pause)
 
     def learn(self, job: Job, event: Event, tally: Tally, wall: float) -> Mapping[str, float]:
-        """Learn from an answer; what the next run should know, if that changed.
+        """With `auto`, learn from an answer; what the next run should know, if that changed.
 
         `job` and `tally` are those from before the event.
         """
-        if not self._limits.auto:
-            return {}
         before = self._level
         self._level = pacing.learn(before, job, event, tally.at_provider, wall)
         same = (before.size, before.held) == (self._level.size, self._level.held)

@@ -86,6 +86,7 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
 }
 
 AT_PROVIDER = frozenset({Status.SUBMITTING, Status.RUNNING})
+ON_THE_WAY = frozenset({Status.PLANNED, Status.RUNNING, Status.RENDERED})
 
 BACKOFF_CAP = 30.0
 RETRY_AFTER_CAP = 3600.0
@@ -220,7 +221,7 @@ def next_step(job: Job, streak: Streak) -> Step | None:
 
 @dataclass(frozen=True, slots=True)
 class Streak:
-    """What one run remembers of a job between two steps; it is not kept in the state file.
+    """What one run remembers of a job between two steps; it is not kept in the job's row.
 
     `failures` counts polls in a row without a usable answer, `fetches` the failed downloads,
     `unserved` the refusals for want of a model. `seen` is when the provider last knew the task.

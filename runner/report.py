@@ -127,14 +127,15 @@ def summary(
     *,
     bought: int,
     outputs: Iterable[str],
+    idle: bool,
 ) -> Summary:
     """What is where, what it cost, what went wrong, and what to type next.
 
-    `outputs` are the files of the finished jobs.
+    `outputs` are the files of the finished jobs. `idle` says that the run changed nothing.
     """
     counts = view.counts()
     done, total = counts[Status.DONE], sum(counts.values())
-    idle = ending.stop is Stop.FINISHED and not bought and done == total
+    idle = idle and ending.stop is Stop.FINISHED and done == total
     parts = [f"{done} of {plural(total, 'video')} done"]
     if idle:
         parts = [f"nothing to do, all {plural(total, 'video')} are done"]
@@ -147,7 +148,7 @@ def summary(
         parts.append(", ".join(others))
     if not idle:
         parts.append(f"paid {spending(spent, limits)} ({bought} in this run)")
-    if ending.stop is not Stop.FINISHED:
+    if ending.stop not in {Stop.FINISHED, Stop.PASS}:
         why = f": {ending.problem.code}: {ending.problem.message}" if ending.problem else ""
         parts.append(f"stopped: {ending.stop}{printable(why)}")
     return Summary(

@@ -34,6 +34,8 @@ _PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
 _FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
 _WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
 _FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
+_NOTE = httpx.Timeout(10)
+_NOTE_WHOLE = 15.0
 
 _GREETING = {"User-Agent": f"image-to-video-runner/{__version__}", "Accept-Encoding": "gzip"}
 _KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time between two polls
@@ -47,6 +49,10 @@ _NEVER_SENT = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
+
+
+# Everything that the libraries raise. A name that can't be one is met before anything is sent.
+_ANY = (httpx.HTTPError, httpx.StreamError, ssl.SSLError, aiohttp.ClientError)
 
 
 class TransportError(Exception):
@@ -148,10 +154,15 @@ class Transport:
         url = self._base_url + path
         try:
             with anyio.fail_after(_WHOLE):
-                async with _translated(door, method, url, headers, content) as response:
+                response = await _sent(door, method, url, headers, content)
+                try:
                     return self._without_key(await _whole(response))
+                finally:
+                    await response.aclose()
         except TimeoutError:
             raise BrokenError(f"no whole answer within {_WHOLE:g} seconds") from None
+        except _ANY as error:
+            raise _broken(error, door, headers) from None
 
     def _without_key(self, answer: Answer) -> Answer:
         """A provider may quote the key in an error; it goes no further than here."""
@@ -164,9 +175,15 @@ class Transport:
     async def download(self, url: str) -> AsyncIterator[Download]:
         """GET a video without the key. Raises like `ask`, also while reading."""
         plain = {**_GREETING, "Accept": "*/*", "Accept-Encoding": "identity"}
-        async with _translated(self._films, "GET", url, plain, None) as response:
-            pieces = response.aiter_raw(_MEGABYTE)
-            yield Download(response.status_code, _lowered(response.headers), pieces)
+        try:
+            response = await _sent(self._films, "GET", url, plain, None)
+            try:
+                pieces = response.aiter_raw(_MEGABYTE)
+                yield Download(response.status_code, _lowered(response.headers), pieces)
+            finally:
+                await response.aclose()
+        except _ANY as error:
+            raise _broken(error, self._films, plain) from None
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -185,34 +202,42 @@ class Transport:
         await self.aclose()
 
 
-@asynccontextmanager
-async def _translated(
-    door: _Door,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    content: bytes | None,
-) -> AsyncIterator[httpx.Response]:
+async def tell(url: str, content: bytes, media_type: str) -> int:
+    """POST to an address that is not the provider's: without the key, never redirected.
+
+    Returns the answer's status. Raises `TransportError` when there is none within 15 seconds.
+    """
+    headers = {**_GREETING, "Content-Type": media_type}
     try:
-        # Built here, not by the client, whose merging of defaults costs a fifth of a request.
-        patience = {"timeout": door.timeout.as_dict()}
-        request = httpx.Request(method, url, headers=headers, content=content, extensions=patience)
-    except (httpx.InvalidURL, UnicodeError) as error:  # also a name that IDNA can't read
-        raise NotSentError(_words(error, headers)) from None
-    try:
-        try:
-            response = await door.client.send(request, stream=True)
-        except UnicodeError as error:  # a name that the system's resolver can't read
-            raise NotSentError(_words(error, headers)) from None
-        try:
-            yield response
-        finally:
-            await response.aclose()
-    except _NEVER_SENT as error:
-        kind = NotSentError if door.exact else BrokenError
-        raise kind(_words(error, headers)) from None
-    except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, aiohttp.ClientError) as error:
+        with anyio.fail_after(_NOTE_WHOLE):
+            async with httpx.AsyncClient(trust_env=not is_loopback(url)) as client:
+                response = await _sent(_Door(client, _NOTE), "POST", url, headers, content)
+                await response.aclose()
+                return response.status_code
+    except TimeoutError:
+        raise BrokenError(f"no answer within {_NOTE_WHOLE:g} seconds") from None
+    except (*_ANY, OSError, ImportError, ValueError) as error:  # or a bad proxy or certificate
         raise BrokenError(_words(error, headers)) from None
+
+
+async def _sent(
+    door: _Door, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+) -> httpx.Response:
+    """The head of an answer; its body is still to be read. Raises what `_ANY` names, untranslated.
+
+    The request is built here, not by the client, whose merging of defaults costs a fifth of it.
+    """
+    patience = {"timeout": door.timeout.as_dict()}
+    try:
+        request = httpx.Request(method, url, headers=headers, content=content, extensions=patience)
+        return await door.client.send(request, stream=True)
+    except (httpx.InvalidURL, UnicodeError) as error:  # also a name that can't be one
+        raise NotSentError(_words(error, headers)) from None
+
+
+def _broken(error: Exception, door: _Door, headers: Mapping[str, str]) -> TransportError:
+    never = door.exact and isinstance(error, _NEVER_SENT)
+    return (NotSentError if never else BrokenError)(_words(error, headers))
 
 
 async def _whole(response: httpx.Response) -> Answer:

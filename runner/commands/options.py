@@ -77,6 +77,77 @@ _STATE = (
 )
 
 
+_WORK = (
+    click.option(
+        "--concurrency",
+        type=Field("concurrency"),
+        metavar="N|auto",
+        help="Paid tasks at the provider at once; auto finds out how many it takes.",
+    ),
+    click.option(
+        "--rate",
+        type=Field("rate"),
+        metavar="30/min",
+        help="At most so many submits in any such time.",
+    ),
+    click.option(
+        "--poll-interval",
+        type=Duration(),
+        metavar="5s",
+        help="Least time between two polls of one task.",
+    ),
+    click.option(
+        "--key-file",
+        type=PATH,
+        metavar="FILE",
+        help="Read the API key from a file instead of the environment.",
+    ),
+    click.option(
+        "--accept-changes",
+        is_flag=True,
+        help="Pay again for entries that changed after they were paid for.",
+    ),
+    click.option(
+        "--on-uncertain",
+        type=click.Choice(["hold", "resubmit"]),
+        default="hold",
+        help="A submit without an answer may have been charged. hold (default) keeps it for "
+        "you to settle with `runner resolve`; resubmit buys it again, up to three times, "
+        "and so may pay two or three times for one video.",
+    ),
+    click.option(
+        "-q",
+        "--quiet",
+        count=True,
+        help="Say nothing unless something changed since the last run; twice (-qq): unless it is "
+        "something that a person should know. Then it is one line.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="json: whatever is said is one JSON object a line, on standard error.",
+    ),
+    click.option(
+        "--heartbeat",
+        type=Field("heartbeat"),
+        metavar="URL",
+        help="Ping this address at the start, and at the end of all manifests, well or not "
+        "(/start, /fail); env:NAME reads it from a variable.",
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Say every event."),
+)
+
+manifests = click.argument("manifests", type=PATH, nargs=-1, required=True, metavar="MANIFEST...")
+
+
+def batches(command: Command) -> Command:
+    """Manifests or folders of them, and how batches are worked on: for `run` and `tick`."""
+    for decorate in reversed((manifests, *_STATE, *_WORK)):
+        command = decorate(command)
+    return command
+
+
 def batch(command: Command) -> Command:
     """The manifest argument and the options that say what a batch is."""
     for decorate in reversed((manifest, *_STATE)):

@@ -1,4 +1,12 @@
-"""The one writer of the truth. Synchronous on purpose: nothing is awaited inside a transaction."""
+"""The one writer of the truth. Synchronous on purpose: nothing is awaited inside a transaction.
+
+What SQLite is asked for, and what that guarantees: `journal_mode=WAL`, so that whoever looks never
+waits for the run and a commit is one append; `synchronous=FULL`, so that a commit is synced before
+it returns and a power cut takes back nothing that was committed: the intent, the id, the video
+(three syncs a job). Under `synchronous=NORMAL`, for the moment of one write, goes what a question
+finds out again: it outlives a crash of the program, and a power cut may take it back, never
+leaving the file damaged.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,16 @@ from __future__ import annotations
 from runner.manifest.loading import Manifest, load
 from runner.manifest.output import output_template
 from runner.manifest.schema import schema
+from runner.manifest.services import Services
 from runner.manifest.settings import with_concurrency
 from runner.manifest.values import seconds
 
-__all__ = ["Manifest", "load", "output_template", "schema", "seconds", "with_concurrency"]
+__all__ = [
+    "Manifest",
+    "Services",
+    "load",
+    "output_template",
+    "schema",
+    "seconds",
+    "with_concurrency",
+]

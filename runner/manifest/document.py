@@ -9,11 +9,12 @@ from pathlib import Path
 
 from runner.compact import Entries
 from runner.errors import Finding
-from runner.manifest import catalog, output, settings, shared
+from runner.manifest import catalog, output, services, settings, shared
 from runner.manifest.entries import MAX_JOBS, Intake, Row
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
 from runner.manifest.findings import Findings
 from runner.manifest.reader import Reader, kind
+from runner.manifest.services import Services
 from runner.manifest.settings import Settings
 from runner.manifest.templates import Slot, Template
 from runner.manifest.tree import Node, Series, Table, Text
@@ -21,8 +22,8 @@ from runner.manifest.tree import Node, Series, Table, Text
 SOURCES = frozenset({"jobs", "matrix", "catalog"})
 
 
-def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries]:
-    """The settings and entries of a manifest. What is wrong goes to the findings."""
+def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Services, Entries]:
+    """The settings, services and entries of a manifest. What is wrong goes to the findings."""
     reader = Reader(str(path), findings)
     top, faulty = reader.meant(root, TOP, "")
     general = settings.read(path, top, faulty, reader)
@@ -37,7 +38,7 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Entries
     if not given or (not intake.taken and findings.clean):
         hint = "add `jobs`, `matrix` or `catalog`"
         findings.mistake(Finding(reader.file, 0, 0, "", "there are no jobs in it", hint))
-    return general, intake.entries()
+    return general, services.read(top, reader), intake.entries()
 
 
 def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:

@@ -193,6 +193,52 @@ CATALOG = _table(
         aliases=("mapping", "fields", "headers", "map"),
     ),
 )
+_ADDRESS: Schema = {"type": "string", "pattern": "^(https?://|env:[A-Za-z_])"}
+_COMMAND: Schema = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1}
+NOTIFY = _table(
+    Field(
+        "urls",
+        "Addresses as Apprise writes them, or env:NAME for a variable that holds one.",
+        {
+            "type": ["array", "string"],
+            "items": {"type": "string", "pattern": "^([A-Za-z][A-Za-z0-9+.-]*://|env:)"},
+            "minItems": 1,
+            "examples": [["env:NOTIFY_URL"]],
+        },
+        values.notify_url,
+        aliases=("url", "to", "addresses", "services"),
+    ),
+    Field(
+        "on",
+        "When: the outcomes that are told, each once.",
+        {"type": ["array", "string"], "items": {"enum": list(values.KINDS)}, "minItems": 1},
+        values.one_of(*values.KINDS),
+        aliases=("when", "events", "kinds"),
+        default="done, failed, person, account",
+    ),
+)
+ON_DONE = _table(
+    Field(
+        "job",
+        "A program and its arguments, started for each video that came home.",
+        _COMMAND,
+        aliases=("each", "video", "jobs"),
+    ),
+    Field(
+        "run",
+        "A program and its arguments, started after each run that changed something.",
+        _COMMAND,
+        aliases=("batch", "all", "end"),
+    ),
+    Field(
+        "timeout",
+        "After so long such a program is killed.",
+        _TIME,
+        values.span(0.001, DAY),
+        aliases=("limit", "patience"),
+        default="60s",
+    ),
+)
 PER_SECOND = _table(
     Field("per_second", "What one second of video costs.", _AMOUNT, values.amount),
 )
@@ -343,5 +389,38 @@ TOP = _table(
         "A table as the source of jobs.",
         {"type": "object"},
         aliases=("csv", "table", "catalogue", "file"),
+    ),
+    Field(
+        "notify",
+        "Messages to people through Apprise, once when an outcome is new.",
+        {"type": "object"},
+        aliases=("notifications", "alerts", "apprise", "messages"),
+    ),
+    Field(
+        "heartbeat",
+        "An address that is pinged when a run starts (/start), ends well, or doesn't (/fail).",
+        _ADDRESS,
+        values.service_url,
+        aliases=("healthcheck", "healthchecks", "ping", "monitor"),
+    ),
+    Field(
+        "webhook",
+        "An address to which a JSON summary is posted after each run that changed something.",
+        _ADDRESS,
+        values.service_url,
+        aliases=("hook", "callback", "posturl"),
+    ),
+    Field(
+        "metrics",
+        "A file for Prometheus' textfile collector; {name} in it is the batch's name.",
+        {"type": "string", "pattern": r"\.prom$"},
+        values.metrics_file,
+        aliases=("prometheus", "textfile", "prom"),
+    ),
+    Field(
+        "on_done",
+        "Programs to start when a video is home and when a run has ended.",
+        {"type": "object"},
+        aliases=("hooks", "ondone", "after", "then"),
     ),
 )

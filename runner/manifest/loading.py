@@ -6,7 +6,7 @@ import gc
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.compact import Recurring
@@ -14,6 +14,7 @@ from runner.errors import ConfigurationError, Finding
 from runner.jobs import Body, Entry, Limits
 from runner.manifest import document, output, source, tree
 from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.services import Services
 from runner.manifest.values import shown
 
 _INIT_HINT = "`runner init` writes one to begin with"
@@ -37,6 +38,7 @@ class Manifest:
     entries: Sequence[Entry]
     warnings: tuple[Finding, ...]
     sidecar: bool = False
+    services: Services = field(default_factory=Services)
 
     def output_path(self, id: str, body: Body, labels: Mapping[str, str]) -> Path:
         """Where the video of this id and request goes; as relative as the template is.
@@ -75,7 +77,7 @@ def load(path: Path) -> Manifest:
     findings = Findings()
     with _collector_paused():
         root = _root(path, findings)
-        settings, entries = document.read(path, root, findings)
+        settings, services, entries = document.read(path, root, findings)
         manifest = Manifest(
             path=path,
             name=settings.name,
@@ -86,6 +88,7 @@ def load(path: Path) -> Manifest:
             entries=entries,
             warnings=(),
             sidecar=settings.sidecar,
+            services=services,
         )
         for entry, first in _collisions(manifest):
             where = f"{first.file}:{first.line}"

@@ -27,6 +27,8 @@ def schema() -> Schema:
     properties["jobs"] |= {"items": {"$ref": "#/$defs/job"}, "minItems": 1}
     properties["matrix"] |= _matrix()
     properties["catalog"] |= _catalog()
+    properties["notify"] |= _object(fields.NOTIFY)
+    properties["on_done"] |= _object(fields.ON_DONE)
     return {
         "$schema": DIALECT,
         "title": "Manifest of an image-to-video batch",

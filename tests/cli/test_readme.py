@@ -15,7 +15,7 @@ from desk import KEY, Desk
 
 from runner.errors import EXIT_CODES
 from runner.jobs import Renamed, Status
-from runner.manifest import load
+from runner.manifest import Services, load
 from runner.manifest.fields import JOB, TOP
 from runner.manifest.presets import CAMERA
 from runner.models import KNOWN
@@ -75,8 +75,8 @@ def test_every_field_and_model_is_explained() -> None:
 
 
 def test_the_manifest_in_the_readme_works(tmp_path: Path) -> None:
-    """The example loads, with its catalog beside it."""
-    text, catalog = blocks("yaml")
+    """The example loads, with its catalog beside it; so do the services, and the other catalog."""
+    text, catalog, services = blocks("yaml")
     (tmp_path / "spring.yaml").write_text(text)
     (tmp_path / "products.csv").write_text(
         "sku,photo_url,blurb\nvase,https://cdn.example.com/vase.jpg,it turns\n"
@@ -84,6 +84,9 @@ def test_the_manifest_in_the_readme_works(tmp_path: Path) -> None:
     manifest = load(tmp_path / "spring.yaml")
     assert len(manifest.entries) == 2 + 8 + 1
     assert not manifest.warnings
+    (tmp_path / "told.yaml").write_text(text + services)
+    told = load(tmp_path / "told.yaml").services
+    assert all(getattr(told, field) for field in Services.__slots__)
     (tmp_path / "shared.yaml").write_text("defaults: {duration: 5}\n")
     (tmp_path / "catalog.yaml").write_text(catalog)
     (tmp_path / "products.csv").write_text("sku,name,room,shot\nvase,Vase,,dolly zoom\n")
@@ -146,16 +149,10 @@ def test_every_runner_command_works(provided: Callable[..., Desk]) -> None:
     assert desk.status("products.yaml")["counts"]["uncertain"] == 0
 
 
-def test_the_crontab_line_works(provided: Callable[..., Desk]) -> None:
-    """The command of the crontab line, without a terminal, says little and ends well."""
-    desk = provided("--render", "200ms..300ms")
-    desk.manifest(2)
+def test_the_crontab_line_is_the_one_in_contrib() -> None:
+    """Which has its own test: it is run there."""
     (line,) = blocks("crontab")
-    schedule = re.fullmatch(r"(?:\S+ ){5}cd /srv/catalog && runner (.*)\n", line)
-    assert schedule
-    words = schedule[1].replace("products.yaml", "batch.yaml").split()
-    done = desk.run(*words)
-    assert len((done.stdout + done.stderr).splitlines()) <= 5
+    assert (ROOT / "contrib" / "crontab").read_text().endswith(f"\n{line}")
 
 
 def test_the_sandbox_command_works(desk: Desk) -> None:

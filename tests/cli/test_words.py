@@ -69,7 +69,7 @@ def test_a_key_that_cant_be_one(desk: Desk, key: str) -> None:
         (("run", "batch.yaml", "--base-url", "http://api.example.com"), "https"),
         (("run", "batch.yaml", "--base-url", "nonsense"), "base URL"),
         (("run", "batch.yaml", "--key-file", "nowhere"), "nowhere"),
-        (("run", "."), "folder"),
+        (("plan", "."), "folder"),
     ],
 )
 def test_wrong_usage(desk: Desk, arguments: tuple[str, ...], words: str) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from world import EPOCH, World, entries
 
 from runner.jobs import Limits, Rate, Rendered, Status, Stop, SubmitStarted
+from runner.ledger import Ledger
 from runner.sandbox import Span
+
+EVENT = re.compile(r"'([A-Z][A-Za-z]+)'")
 
 
 def polls_a_job(world: World, jobs: int) -> float:
@@ -102,3 +107,31 @@ def test_without_auto_nothing_is_remembered(tmp_path: Path) -> None:
     assert ledger.recall("level") is None
     ledger.close()
     assert world.audit()["most_unfinished_at_once"] == 4
+
+
+def test_a_job_costs_three_synced_commits(tmp_path: Path) -> None:
+    """Intent, id and video; two of them on the way to running. What can be asked again waits."""
+    world = World(tmp_path, limits=Limits(concurrency=1), render=Span(60, 60))
+    synced: Counter[str] = Counter()
+    relaxed: Counter[str] = Counter()
+    at_stake = [synced]
+    written: list[str] = []
+
+    def traced(statement: str) -> None:
+        if statement.startswith("PRAGMA synchronous="):
+            at_stake[0] = synced if statement.endswith("FULL") else relaxed
+        elif statement.startswith("INSERT INTO events") and (event := EVENT.search(statement)):
+            written.append(event[1])
+        elif statement == "COMMIT":
+            at_stake[0].update(written)
+            written.clear()
+
+    def opened() -> Ledger:
+        ledger = open_ledger()
+        ledger._db.conn.set_trace_callback(traced)
+        return ledger
+
+    open_ledger, world.open = world.open, opened  # type: ignore[method-assign]
+    world.run(entries(3))
+    assert synced == {"SubmitStarted": 3, "Accepted": 3, "Saved": 3}
+    assert set(relaxed) == {"StillRunning", "Rendered"}

@@ -84,6 +84,7 @@ class World:
         wanted: list[Entry],
         *,
         deadline: float | None = None,
+        once: bool = False,
         wrap: Callable[[Perform, Engine], Perform] | None = None,
         accept_changes: bool = False,
         backend: httpx.AsyncBaseTransport | None = None,
@@ -94,7 +95,7 @@ class World:
         async def main() -> Ending:
             self._started = trio.current_time()
             try:
-                return await self._run(wanted, deadline, wrap, accept_changes, backend, api)
+                return await self._run(wanted, deadline, once, wrap, accept_changes, backend, api)
             finally:
                 self.now, self._started = self.wall(), None
 
@@ -104,6 +105,7 @@ class World:
         self,
         wanted: list[Entry],
         deadline: float | None,
+        once: bool,
         wrap: Callable[[Perform, Engine], Perform] | None,
         accept_changes: bool,
         backend: httpx.AsyncBaseTransport | None,
@@ -133,7 +135,7 @@ class World:
                     observe=lambda before, event, after: self.seen.append((before, event, after)),
                 )
                 wrapped = wrap(provider.perform, engine) if wrap else None
-                return await engine.run(deadline)
+                return await engine.run(deadline, once=once)
         finally:
             ledger.close()
 

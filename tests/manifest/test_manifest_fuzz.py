@@ -77,6 +77,11 @@ RIGHT = {
     "watermark": ["true", "no"],
     "file": ["t.csv", "t.jsonl", "none.csv"],
     "columns": ["{image: image}", "{image: photo, id: sku}", '{image: "{{ image }}"}'],
+    "notify": ["{urls: [env:NOTIFY_URL, 'mailto://a.example'], on: failed}", "{urls: env:A}"],
+    "heartbeat": ["https://hc.example.com/ping/abc", "env:HEARTBEAT"],
+    "webhook": ["http://127.0.0.1:8000/hook?x=1"],
+    "metrics": ["metrics/{name}.prom"],
+    "on_done": ["{job: [echo, 1], run: [sh, -c, true], timeout: 5s}", "{run: [true]}"],
 }
 WRONG = st.sampled_from(
     [

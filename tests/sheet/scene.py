@@ -92,7 +92,7 @@ def stage(folder: Path, stories: Sequence[Story]) -> Batch:
     batch = prepare(Options(Path("batch.yaml")), {})
     ledger = Ledger.open(batch.state_file)
     ledger.pin(batch.origin)
-    bring_in_line(ledger, batch.admit([]), NOON - 3 * DAY)
+    bring_in_line(ledger, batch.admit(ledger), NOON - 3 * DAY)
     told = {story.id: story for story in stories}
     (folder / "outputs" / "batch").mkdir(parents=True)
     for job in ledger.jobs():

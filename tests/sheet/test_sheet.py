@@ -49,9 +49,10 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list
     batch = stage(tmp_path, some_stories())
 
     def now() -> list[Card]:
-        view, _ = batch.view()
-        gone = folder.missing(outputs(view.lines))
-        return cards(view.lines, CALLER, told(batch.state_file), gone)
+        with batch.view() as (view, _):
+            lines = list(view.lines)
+        gone = folder.missing(outputs(lines))
+        return cards(lines, CALLER, told(batch.state_file), gone)
 
     return now
 
@@ -103,8 +104,9 @@ def test_a_held_entry_says_what_changed(staged: Callable[[], list[Card]], tmp_pa
     """What was paid for and what is asked now, in the manifest's own words."""
     jobs = tmp_path / "jobs.jsonl"
     jobs.write_text(jobs.read_text().replace("slow push in", "quick pull out", 1))
-    view, _ = stage_again(tmp_path).view()
-    card = cards(view.lines, CALLER, {})[0]
+    with stage_again(tmp_path).view() as (view, _):
+        lines = list(view.lines)
+    card = cards(lines, CALLER, {})[0]
     assert card.state is State.HELD
     assert card.trouble
     assert "prompt was “slow push in”, is now “quick pull out”" in card.trouble.meaning

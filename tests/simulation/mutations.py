@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from runner import admission, engine, jobs, policy, provider, recognition
+from runner import admission, engine, jobs, policy, provider, recognition, underway
 from runner.jobs import Event, Job, NotSent, Problem, Status, Submit, SubmitStarted
 from runner.ledger import Ledger
 from simulation.seams import all_replaced
@@ -123,7 +123,7 @@ def submitting_is_planned_again() -> Replacements:
 @mutation
 def resumed_tasks_have_no_slot() -> Replacements:
     """Tasks of an earlier run don't count as tasks at the provider."""
-    place, real = engine.Engine._place, engine.Engine._recover
+    place, real = underway.Underway.place, engine.Engine._recover
     resumed: set[int] = set()
 
     def recover(self: Any) -> list[Job]:
@@ -132,12 +132,12 @@ def resumed_tasks_have_no_slot() -> Replacements:
         resumed.update(job.key for job in waiting)
         return waiting
 
-    def forgetful(self: Any, job: Job) -> None:
-        place(self, job)
+    def forgetful(self: Any, job: Job, now: float) -> None:
+        place(self, job, now)
         if job.key in resumed:
-            self._at_provider.discard(job.key)
+            self.at_provider.discard(job.key)
 
-    return [(engine.Engine, "_place", forgetful), (engine.Engine, "_recover", recover)]
+    return [(underway.Underway, "place", forgetful), (engine.Engine, "_recover", recover)]
 
 
 # ---------------------------------------------------------------- provider and policy

@@ -26,13 +26,14 @@ _HEADERS = {"Authorization": "Bearer key", "X-Runway-Version": "2024-11-06"}
 
 @dataclass(frozen=True, slots=True)
 class Disturbances:
-    """What happens to a run from outside, in seconds after its start."""
+    """What happens to a run from outside, in seconds after its start; or it is a single pass."""
 
     deadline: float | None = None
     drain: float | None = None
     second: float | None = None
     moment: float | None = None
     jumps: tuple[tuple[float, float], ...] = ()
+    once: bool = False
 
     @classmethod
     def draw(cls, dice: random.Random) -> Disturbances:
@@ -51,6 +52,7 @@ class Disturbances:
             second=sometimes(0.15, 60),
             moment=dice.uniform(0, 120),
             jumps=tuple(jumps),
+            once=dice.random() < 0.3,
         )
 
 
@@ -121,7 +123,7 @@ class Session:
                 for when, act in self._timetable(engine, disturbed, jump):
                     group.start_soon(_later, when, act)
                 with anyio.move_on_after(LONGEST) as patience:
-                    ending = await engine.run(disturbed.deadline)
+                    ending = await engine.run(disturbed.deadline, once=disturbed.once)
                 if patience.cancelled_caught:
                     self._books.breach("the run does not end")
                 group.cancel_scope.cancel()

@@ -28,6 +28,9 @@ FLOORS: dict[str, set[str]] = {
     "admission": {"jobs", "compact", "recognition"},
     "words": {"jobs"},
     "dialects": {"jobs"},
+    "log": set(),
+    "hooks": {"jobs", "words"},
+    "notify": {"errors", "transport"},
     "manifest": {"jobs", "compact", "errors", "models"},
     "ledger": {"jobs", "errors"},
     "apis": {"errors"},
@@ -37,11 +40,15 @@ FLOORS: dict[str, set[str]] = {
     "videos": {"jobs"},
     "history": {"jobs", "policy"},
     "pace": {"jobs", "policy", "pacing", "polling"},
-    "engine": {"jobs", "policy", "pace", "ledger"},
+    "carry": {"policy"},
+    "underway": {"jobs", "policy"},
+    "engine": {"jobs", "policy", "pace", "underway", "ledger", "carry"},
     "overview": {"jobs", "compact", "errors", "admission"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
-    "console": {"jobs", "records", "words"},
+    "console": {"jobs", "log", "records", "words"},
+    "news": {"errors", "jobs", "overview", "words"},
+    "outside": {"hooks", "ledger", "manifest", "news", "notify"},
     "troubles": {"jobs"},
     "sheet": {"jobs", "errors", "admission", "overview", "troubles", "words"},
 }
@@ -109,6 +116,7 @@ def test_nothing_below_imports_the_top() -> None:
         ("sqlite3", {"ledger"}),
         ("yaml", {"manifest"}),
         ("rich", {"console"}),
+        ("apprise", {"notify"}),
         ("av", {"sandbox"}),
         ("PIL", {"sandbox"}),
         ("jinja2", {"sheet"}),
@@ -143,8 +151,9 @@ def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
     sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
-    rooms = ("policy", "pace", "pacing", "polling", "compact", "recognition", "admission")
-    shown = ("overview", "report", "troubles", *(f"sheet/{name}" for name in sheet))
+    told = ("policy", "admission", "recognition", "compact", "carry")
+    rooms = (*told, "pace", "pacing", "polling", "underway")
+    shown = ("overview", "news", "report", "troubles", *(f"sheet/{name}" for name in sheet))
     for room in (*rooms, *shown):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
         assert not used & impure, room

@@ -1,0 +1,62 @@
+"""Which jobs are where, and what was spent: a run's own books, kept change by change."""
+
+from __future__ import annotations
+
+from runner import policy
+from runner.jobs import Job, Limits, Status, Tally
+
+
+class Underway:
+    """The keys of the jobs on their way, by where they are; all times are seconds since 1970.
+
+    `spent` is what was spent before: paid submissions and their cost.
+    """
+
+    def __init__(self, limits: Limits, spent: tuple[int, int]) -> None:
+        self._limits = limits
+        self._attempts, self._cost = spent
+        self.submitting: set[int] = set()
+        self.at_provider: set[int] = set()
+        self.downloading: set[int] = set()
+        self._doubtful: dict[int, Job] = {}
+
+    def place(self, job: Job, now: float) -> None:
+        """Put a job where its status says it is."""
+        for status, members in (
+            (frozenset({Status.SUBMITTING}), self.submitting),
+            (policy.AT_PROVIDER, self.at_provider),
+            (frozenset({Status.RENDERED}), self.downloading),
+        ):
+            (members.add if job.status in status else members.discard)(job.key)
+        self._doubtful.pop(job.key, None)
+        if policy.in_doubt_for(job, self._limits, now) > 0:
+            self._doubtful[job.key] = job
+
+    def changed(self, before: Job, after: Job, now: float) -> None:
+        """Take note of a change that is stored: what it cost, and where the job is now."""
+        self._attempts += after.attempts - before.attempts
+        self._cost += after.spent - before.spent
+        self.place(after, now)
+
+    def leave(self, job: Job) -> None:
+        """Nothing more is done about a job in this run."""
+        self.at_provider.discard(job.key)
+        self.downloading.discard(job.key)
+
+    def doubts(self, now: float) -> list[float]:
+        """How long each uncertain submission keeps its slot, in seconds, the next one first."""
+        if not self._doubtful:
+            return []
+        waits = (policy.in_doubt_for(job, self._limits, now) for job in self._doubtful.values())
+        return sorted(wait for wait in waits if wait > 0)
+
+    def tally(self, now: float, allowed: int) -> Tally:
+        """What is under way and what was spent; `allowed` may be at the provider at once."""
+        return Tally(
+            len(self.at_provider) + len(self.doubts(now)),
+            len(self.submitting),
+            len(self.downloading),
+            self._attempts,
+            self._cost,
+            allowed,
+        )
