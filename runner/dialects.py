@@ -164,7 +164,9 @@ def _names_another(payload: Any, task_id: str) -> str:
     return "" if task_id in ids else ", ".join(ids)
 
 
-def _read_state(answer: Answer, payload: Any, task_id: str) -> Event:
+def _read_state(  # noqa: PLR0911 - one return an outcome
+    answer: Answer, payload: Any, task_id: str
+) -> Event:
     """What an answer with a state says. Most say that the task goes on: that costs least."""
     if others := _names_another(payload, task_id):
         words = f"an answer about another task, {_clipped(others, 100)}"
