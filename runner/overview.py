@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from runner.admission import Admission, Held, Reason, Verdict
 from runner.compact import OnDemand
 from runner.errors import ExitCode, worst
-from runner.jobs import Body, Ending, Entry, Job, Limits, Status, Stop
+from runner.jobs import Body, Budget, Ending, Entry, Job, Limits, Spent, Status, Stop
 
 
 class Action(StrEnum):
@@ -51,17 +52,25 @@ class Overview:
 
     Every entry is a line, in the order of the manifest, then every job whose entry is gone. Lines
     are made when they are asked for. `program` is how the operator called this program, for
-    commands to copy.
+    commands to copy. `chosen` has one byte an entry, 1 if it may be bought, or None for all.
     """
 
     def __init__(
-        self, program: str, name: str, manifest: str, state_file: Path, admission: Admission
+        self,
+        program: str,
+        name: str,
+        manifest: str,
+        state_file: Path,
+        admission: Admission,
+        *,
+        chosen: bytes | None = None,
     ) -> None:
         self.program = program
         self.name = name
         self.manifest = manifest
         self.state_file = str(state_file)
         self._admission = admission
+        self.chosen = chosen
         self._standings = Counter(admission.standings())
 
     @property
@@ -92,6 +101,11 @@ class Overview:
         """The lines with one of these actions."""
         return self._where(lambda verdict, status: _action(verdict, status) in actions)
 
+    @property
+    def buying(self) -> Sequence[Line]:
+        """What the next run may submit: of what is to be submitted, what was chosen."""
+        return self._where(lambda *standing: _action(*standing) is Action.SUBMIT, self.chosen)
+
     def standing(self, statuses: Collection[Status]) -> Sequence[Line]:
         """The lines with one of these statuses."""
         return self._where(lambda verdict, status: status in statuses)
@@ -100,10 +114,14 @@ class Overview:
         """What is held for this reason."""
         return self._admission.held_for(reason)
 
-    def _where(self, wanted: Callable[[Verdict, Status], bool]) -> Sequence[Line]:
+    def _where(
+        self, wanted: Callable[[Verdict, Status], bool], among: bytes | None = None
+    ) -> Sequence[Line]:
         chosen = {standing for standing in self._standings if wanted(*standing)}
         standings = enumerate(self._admission.standings()) if chosen else ()
         rows = array("q", (row for row, standing in standings if standing in chosen))
+        if among is not None:
+            rows = array("q", (row for row in rows if row < len(among) and among[row]))
         return OnDemand(rows, self._line)
 
     def _line(self, row: int) -> Line:
@@ -153,15 +171,25 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
 
 
 def affordable(submit: Sequence[Line], limits: Limits, spent: tuple[int, int]) -> int:
-    """How many of these submissions the budget allows, in their order."""
-    tasks, cost = spent
+    """How many of these submissions every budget allows to the next run, in their order."""
+    in_all = Budget(limits.budget_tasks, limits.budget_cost)
+    left = [_left(in_all, Spent(*spent)), _left(limits.per_run, Spent())]
+    most = min(tasks for tasks, _ in left)
+    money = min(cost for _, cost in left)
+    if math.isinf(money):
+        return int(min(most, len(submit)))
     for number, line in enumerate(submit):
-        tasks += 1
-        cost += (line.entry.cost if line.entry else line.job.cost if line.job else 0) or 0
-        over_tasks = limits.budget_tasks is not None and tasks > limits.budget_tasks
-        if over_tasks or (limits.budget_cost is not None and cost > limits.budget_cost):
+        money -= (line.entry.cost if line.entry else line.job.cost if line.job else 0) or 0
+        if number >= most or money < 0:
             return number
     return len(submit)
+
+
+def _left(budget: Budget, spent: Spent) -> tuple[float, float]:
+    """What a budget leaves: tasks and cost, infinite where it sets no limit."""
+    tasks = math.inf if budget.tasks is None else budget.tasks - spent.tasks
+    cost = math.inf if budget.cost is None else budget.cost - spent.cost
+    return max(0.0, tasks), cost
 
 
 def total_cost(lines: Sequence[Line]) -> int | None:

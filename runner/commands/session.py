@@ -26,7 +26,7 @@ from runner.log import Log
 from runner.manifest import Services
 from runner.news import News
 from runner.outside import Outside
-from runner.overview import exit_code
+from runner.overview import Action, exit_code
 from runner.report import Summary, summary
 
 
@@ -106,11 +106,15 @@ def _worked(
     batch.check_folders(view)
     bring_in_line(ledger, admission, time.time())
     strangers = len(view.held(Reason.EXISTS))
+    if view.chosen is not None:
+        ledger.choose(row for row, chosen in enumerate(view.chosen) if chosen)
     ready = ledger.writes()
     ending = session.run(strangers)
     idle = ledger.writes() == ready
     if ledger.writes() != before:
         view = batch.overview(batch.admit(ledger))
+    if view.chosen is not None and ending.stop is Stop.FINISHED and view.actions()[Action.SUBMIT]:
+        ending = Ending(Stop.CHOSEN)
     code = exit_code(view, ending)
     ledger.end_run(ending.stop, code, time.time())
     spent, outputs = ledger.spent(), ledger.outputs()
