@@ -45,6 +45,8 @@ class Options:
     first: int | None = None
     sample: int | None = None
     max_tasks: int | None = None
+    plan: str = ""
+    yes: bool = False
 
     @property
     def selection(self) -> Selection:

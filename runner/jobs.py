@@ -411,7 +411,7 @@ class Limits:
     """What a run keeps to. Times in seconds, cost in millionths of a unit, None for no limit.
 
     With `auto`, how many tasks the provider takes at once is found out, and `concurrency` is
-    only the ceiling.
+    only the ceiling. A run that would buy more than `confirm_above` needs somebody's consent.
     """
 
     concurrency: int = 5
@@ -423,6 +423,7 @@ class Limits:
     budget_tasks: int | None = None
     budget_cost: int | None = None
     per_run: Budget = Budget()
+    confirm_above: Budget = Budget()
     resubmit_uncertain: bool = False
 
 

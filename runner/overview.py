@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 from runner.admission import Admission, Held, Reason, Verdict
 from runner.compact import OnDemand
 from runner.errors import ExitCode, worst
-from runner.jobs import Body, Budget, Ending, Entry, Job, Limits, Spent, Status, Stop
+from runner.jobs import NOTHING, Body, Budget, Ending, Entry, Job, Limits, Spent, Status, Stop
 
 
 class Action(StrEnum):
@@ -102,9 +104,17 @@ class Overview:
         return self._where(lambda verdict, status: _action(verdict, status) in actions)
 
     @property
-    def buying(self) -> Sequence[Line]:
-        """What the next run may submit: of what is to be submitted, what was chosen."""
-        return self._where(lambda *standing: _action(*standing) is Action.SUBMIT, self.chosen)
+    def orders(self) -> Sequence[Entry]:
+        """What waits to be submitted and paid for, chosen or not."""
+        return OnDemand(self._rows(_is_submit), self._order)
+
+    @property
+    def buying(self) -> Sequence[Entry]:
+        """What the next run may submit: of the orders, those that were chosen."""
+        rows, chosen = self._rows(_is_submit), self.chosen
+        if chosen is not None:
+            rows = array("q", (row for row in rows if chosen[row]))
+        return OnDemand(rows, self._order)
 
     def standing(self, statuses: Collection[Status]) -> Sequence[Line]:
         """The lines with one of these statuses."""
@@ -114,15 +124,18 @@ class Overview:
         """What is held for this reason."""
         return self._admission.held_for(reason)
 
-    def _where(
-        self, wanted: Callable[[Verdict, Status], bool], among: bytes | None = None
-    ) -> Sequence[Line]:
+    def _where(self, wanted: Callable[[Verdict, Status], bool]) -> Sequence[Line]:
+        return OnDemand(self._rows(wanted), self._line)
+
+    def _rows(self, wanted: Callable[[Verdict, Status], bool]) -> Sequence[int]:
         chosen = {standing for standing in self._standings if wanted(*standing)}
         standings = enumerate(self._admission.standings()) if chosen else ()
-        rows = array("q", (row for row, standing in standings if standing in chosen))
-        if among is not None:
-            rows = array("q", (row for row in rows if row < len(among) and among[row]))
-        return OnDemand(rows, self._line)
+        return array("q", (row for row, standing in standings if standing in chosen))
+
+    def _order(self, row: int) -> Entry:
+        entry = self._admission.entry(row)
+        assert entry is not None, "what is to be submitted stands in the manifest"
+        return entry
 
     def _line(self, row: int) -> Line:
         found = self._admission
@@ -153,6 +166,10 @@ def _action(verdict: Verdict, status: Status) -> Action:
     return Action.REMOVED if verdict is Verdict.REMOVED and not brought_home else action
 
 
+def _is_submit(verdict: Verdict, status: Status) -> bool:
+    return _action(verdict, status) is Action.SUBMIT
+
+
 def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     """What the state of a batch, and how its run ended, amount to."""
     codes = []
@@ -170,19 +187,19 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     return worst(codes)
 
 
-def affordable(submit: Sequence[Line], limits: Limits, spent: tuple[int, int]) -> int:
-    """How many of these submissions every budget allows to the next run, in their order."""
+def affordable(orders: Sequence[Entry], limits: Limits, spent: tuple[int, int]) -> int:
+    """How many of these orders every budget allows to the next run, in their order."""
     in_all = Budget(limits.budget_tasks, limits.budget_cost)
-    left = [_left(in_all, Spent(*spent)), _left(limits.per_run, Spent())]
-    most = min(tasks for tasks, _ in left)
+    left = [_left(in_all, Spent(*spent)), _left(limits.per_run, NOTHING)]
+    most = min(len(orders), *(tasks for tasks, _ in left))
     money = min(cost for _, cost in left)
     if math.isinf(money):
-        return int(min(most, len(submit)))
-    for number, line in enumerate(submit):
-        money -= (line.entry.cost if line.entry else line.job.cost if line.job else 0) or 0
+        return int(most)
+    for number, order in enumerate(orders):
+        money -= order.cost or 0
         if number >= most or money < 0:
             return number
-    return len(submit)
+    return len(orders)
 
 
 def _left(budget: Budget, spent: Spent) -> tuple[float, float]:
@@ -192,8 +209,19 @@ def _left(budget: Budget, spent: Spent) -> tuple[float, float]:
     return max(0.0, tasks), cost
 
 
-def total_cost(lines: Sequence[Line]) -> int | None:
+def total_cost(orders: Iterable[Entry | None]) -> int | None:
     """What one attempt of each costs together, in millionths; None when any is unknown."""
-    costs = [line.entry.cost if line.entry else None for line in lines]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    total = 0
+    for order in orders:
+        if order is None or order.cost is None:
+            return None
+        total += order.cost
+    return total
+
+
+def plan_digest(orders: Iterable[Entry]) -> str:
+    """What tells one purchase from another: 16 hex digits over ids, contents and costs in order."""
+    digest = hashlib.sha256()
+    for order in orders:
+        digest.update(json.dumps([order.id, order.content, order.cost]).encode() + b"\n")
+    return digest.hexdigest()[:16]

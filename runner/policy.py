@@ -444,6 +444,13 @@ def _covers(budget: Budget, spent: Spent, cost: int | None) -> bool:
     return budget.cost is None or (cost is not None and spent.cost + cost <= budget.cost)
 
 
+def needs_consent(planned: Spent, limits: Limits) -> bool:
+    """Whether a run that would spend so much asks somebody first; with no cost known, by tasks."""
+    above = limits.confirm_above
+    many = above.tasks is not None and planned.tasks > above.tasks
+    return many or (above.cost is not None and planned.cost > above.cost)
+
+
 def in_doubt_for(job: Job, limits: Limits, now: float) -> float:
     """Seconds for which an uncertain submission still counts as a task at the provider.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.admission import Held
 from runner.jobs import Job, Limits
-from runner.overview import Line, Overview, affordable, total_cost
+from runner.overview import Line, Overview, affordable, plan_digest, total_cost
 from runner.words import money
 
 
@@ -70,6 +70,7 @@ def plan_json(view: Overview, limits: Limits, spent: tuple[int, int]) -> dict[st
         "state_file": view.state_file,
         "counts": view.actions(),
         "chosen": len(submit),
+        "digest": plan_digest(submit),
         "cost": None if cost is None else money(cost),
         "spent": {"tasks": spent[0], "cost": money(spent[1])},
         "budget": {

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.admission import Held, Reason
-from runner.jobs import Budget, Ending, Limits, Status, Stop
-from runner.overview import Action, Line, Overview, affordable, total_cost
+from runner.jobs import Budget, Ending, Entry, Limits, Status, Stop
+from runner.overview import Action, Line, Overview, affordable, plan_digest, total_cost
 from runner.words import allowance, money, plural, printable, spending, where
 
 
@@ -16,7 +16,7 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
     """What `runner plan` prints."""
     counts = view.actions()
     submit = view.buying
-    waiting = view.of(Action.SUBMIT)
+    waiting = view.orders
     cost = total_cost(waiting)
     says = {
         Action.SUBMIT: "would be submitted and paid for" + (f", for {money(cost)}" if cost else ""),
@@ -40,10 +40,13 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
         lines.append(f"chosen: {len(submit)} of the {len(waiting)} submissions{price}")
     lines += _budget_lines(submit, limits, spent)
     lines += held_lines(view)
+    if submit:
+        digest = plan_digest(submit)
+        lines.append(f"to buy this and nothing else: {_command('run', view)} --plan {digest}")
     return "\n".join(lines)
 
 
-def _budget_lines(submit: Sequence[Line], limits: Limits, spent: tuple[int, int]) -> list[str]:
+def _budget_lines(submit: Sequence[Entry], limits: Limits, spent: tuple[int, int]) -> list[str]:
     allowed = affordable(submit, limits, spent)
     lines = []
     if limits.budget_tasks is not None or limits.budget_cost is not None:

@@ -134,6 +134,11 @@ _WORK = (
         "(/start, /fail); env:NAME reads it from a variable.",
     ),
     click.option("-v", "--verbose", is_flag=True, help="Say every event."),
+    click.option(
+        "--yes",
+        is_flag=True,
+        help="Buy more than the manifest's confirm_above without asking; for scripts.",
+    ),
 )
 
 _CHOICE = (

@@ -61,5 +61,5 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
 
 
 def _cost(lines: list[Line]) -> str:
-    cost = total_cost(lines)
+    cost = total_cost(line.entry for line in lines)
     return "" if cost is None else f", for {money(cost)}"

@@ -16,6 +16,12 @@ from runner.errors import ExitCode
 @options.batches
 @options.choosing
 @click.option(
+    "--plan",
+    default="",
+    metavar="DIGEST",
+    help="Buy only what `runner plan` showed with this digest; refuse if that is another now.",
+)
+@click.option(
     "--deadline",
     type=options.Duration(),
     metavar="50m",

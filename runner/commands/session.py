@@ -17,6 +17,7 @@ from runner import news
 from runner.admission import Reason
 from runner.apis import APIS, is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
+from runner.commands.consent import agree
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
@@ -104,6 +105,7 @@ def _worked(
     admission = batch.admit(ledger)
     view = batch.overview(admission)
     batch.check_folders(view)
+    agree(batch, view, ledger.spent())
     bring_in_line(ledger, admission, time.time())
     strangers = len(view.held(Reason.EXISTS))
     if view.chosen is not None:

@@ -27,7 +27,8 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Service
     top, faulty = reader.meant(root, TOP, "")
     general = settings.read(path, top, faulty, reader)
     defaults = _defaults(top.get("defaults"), reader)
-    budgeted = general.limits.budget_cost is not None
+    limits = general.limits
+    budgeted = limits.budget_cost is not None or limits.confirm_above.cost is not None
     intake = Intake(general.provider, defaults, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)
     _matrix(top, intake, reader)

@@ -65,3 +65,56 @@ def test_a_plan_of_a_choice(desk: Desk) -> None:
     assert (found["chosen"], found["cost"]) == (3, "1.50")
     plan = desk.run("plan", "batch.yaml", "--max-tasks", "2").stdout
     assert "the next run may make 2 of these 8 submissions" in plan
+
+
+def digest(desk: Desk, *options: str) -> str:
+    """The digest of what the next run would buy."""
+    found: str = json.loads(desk.run("plan", "batch.yaml", *options, "--json").stdout)["digest"]
+    return found
+
+
+def test_only_what_was_planned_is_bought(provided: Provided) -> None:
+    """A changed prompt, price, id or number of jobs makes another plan, which is refused."""
+    desk = provided(*QUICK)
+    head = MANIFEST.replace("jobs:", "price: 0.5\njobs:")
+    desk.manifest(3, head)
+    planned = digest(desk)
+    assert f"--plan {planned}" in desk.run("plan", "batch.yaml").stdout
+    for jobs, other in (
+        (4, head),
+        (2, head),
+        (3, head.replace("slow push in", "slow pull out")),
+        (3, head.replace("0.5", "0.6")),
+    ):
+        desk.manifest(jobs, other)
+        refused = desk.run("run", "batch.yaml", "--plan", planned, code=2)
+        assert f"not what was planned as {planned}" in refused.stderr
+        assert digest(desk) != planned
+    assert desk.audit()["charged"] == 0
+    desk.manifest(3, head)
+    assert digest(desk, "--sample", "2") != planned
+    desk.run("run", "batch.yaml", "--plan", planned)
+    desk.run("run", "batch.yaml", "--plan", planned)
+    assert desk.audit()["charged"] == 3
+
+
+def test_much_money_needs_consent(provided: Provided) -> None:
+    """Above the amount nothing is bought without a word; below it, nobody is asked."""
+    desk = provided(*QUICK)
+    desk.manifest(4, MANIFEST.replace("jobs:", "price: 0.5\nconfirm_above: 1.00\njobs:"))
+    refused = desk.run("run", "batch.yaml", code=2)
+    assert "would buy 4 tasks for 2.00, more than confirm_above (1.00)" in refused.stderr
+    assert desk.audit()["charged"] == 0
+    desk.run("run", "batch.yaml", "--max-tasks", "2", code=3)
+    assert desk.audit()["charged"] == 2
+    desk.manifest(9, MANIFEST.replace("jobs:", "confirm_above: {tasks: 6}\njobs:"))
+    refused = desk.run("run", "batch.yaml", code=2)
+    assert "would buy 7 tasks, more than confirm_above (6 tasks)" in refused.stderr
+    desk.run("run", "batch.yaml", "--yes")
+    assert desk.audit()["charged"] == 9
+
+
+def test_a_rehearsal_asks_nobody(desk: Desk) -> None:
+    """What is free needs no consent."""
+    desk.manifest(1, MANIFEST.replace("jobs:", "confirm_above: {tasks: 0}\njobs:"))
+    desk.run("run", "batch.yaml", "--sandbox")
