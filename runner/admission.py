@@ -159,6 +159,10 @@ class Admission:
         """The jobs that stand in another place now: their keys, with that place."""
         return ((self.keys[row], row) for row in self.moved)
 
+    def ids_asked(self) -> Iterator[str]:
+        """The id of each entry, under which it is or will be known."""
+        return (self.ids.get(row, entry.id) for row, entry in enumerate(self.entries))
+
     def _asked(self, row: int) -> Entry:
         entry = self.entries[row]
         return replace(entry, id=self.ids[row]) if row in self.ids else entry

@@ -6,9 +6,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from runner import __version__, policy
@@ -21,6 +22,7 @@ from runner.manifest import Manifest, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
 from runner.overview import Action, Overview
 from runner.recognition import Known, Listed
+from runner.selection import Selection
 
 EMBEDDED = "embedded"
 
@@ -39,6 +41,17 @@ class Options:
     poll_interval: float | None = None
     resubmit_uncertain: bool = False
     accept_changes: bool = False
+    only: tuple[str, ...] = ()
+    first: int | None = None
+    sample: int | None = None
+    max_tasks: int | None = None
+    plan: str = ""
+    yes: bool = False
+
+    @property
+    def selection(self) -> Selection:
+        """Which jobs may be bought."""
+        return Selection(self.only, self.first, self.sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,19 @@ class Batch:
     def overview(self, admission: Admission) -> Overview:
         """The batch as it is shown to people."""
         manifest = str(self.manifest.path)
-        return Overview(program_name(), self.name, manifest, self.state_file, admission)
+        chosen = self._chosen(admission)
+        return Overview(
+            program_name(), self.name, manifest, self.state_file, admission, chosen=chosen
+        )
+
+    def _chosen(self, admission: Admission) -> bytes | None:
+        """One byte an entry, 1 if it may be bought; None when all may."""
+        selection = self.options.selection
+        if not selection:
+            return None
+        if unknown := selection.unknown(admission.ids_asked()):
+            refuse_unknown(unknown, list(admission.ids_asked()), "in the manifest")
+        return selection.mask(admission.ids_asked())
 
     @contextmanager
     def view(self) -> Iterator[tuple[Overview, tuple[int, int]]]:
@@ -152,6 +177,8 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
     if options.output:
         manifest = manifest.with_output(options.output)
     limits = with_concurrency(manifest.limits, options.concurrency)
+    if options.max_tasks is not None:
+        limits = replace(limits, per_run=replace(limits.per_run, tasks=options.max_tasks))
     if options.rate is not None:
         limits = replace(limits, rate=options.rate)
     if options.poll_interval is not None:
@@ -224,6 +251,21 @@ def program_name(argv0: str = sys.argv[0]) -> str:
     with suppress(ValueError):
         return str(called.absolute().relative_to(Path.cwd()))
     return str(called)
+
+
+def refuse_unknown(ids: Collection[str], known: Collection[str], status: str) -> None:
+    """Refuse ids that are not among the known ones, all at once, each with the nearest."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistyped id needs it
+
+    unknown = [id for id in ids if id not in known]
+    if not unknown:
+        return
+    near_ones = [*islice(known, 10_000)]  # of a million, finding the nearest would take a minute
+    words = []
+    for id in unknown:
+        near = get_close_matches(id, near_ones, 1)
+        words.append(f"{id} is not {status}" + (f"; did you mean {near[0]}?" if near else ""))
+    raise ConfigurationError("\n".join(words))
 
 
 def bring_in_line(ledger: Ledger, admission: Admission, now: float) -> None:

@@ -107,6 +107,7 @@ class Engine:
         level, now = ledger.recall(LEVEL), anyio.current_time()
         self._pace = SubmitPace(limits, level, submits, wall(), now)
         self._polling = PollPace(limits, ledger.renders(RENDERS_KNOWN))
+        self._over_budget = Stop.BUDGET
         self._once = False
         self._end_of_pass = 0.0
         self._due: dict[int, float] = {}
@@ -122,7 +123,7 @@ class Engine:
 
         Returns how many submits are in the air.
         """
-        soft = {Stop.BUDGET, Stop.BREAKER}
+        soft = {Stop.BUDGET, Stop.RUN_BUDGET, Stop.BREAKER}
         if self._ending is None or self._ending.stop in soft or ending.stop is Stop.ACCOUNT:
             self._ending = ending
         self._scope.cancel()
@@ -235,7 +236,7 @@ class Engine:
             elif self._underway.submitting:
                 await self._change()
             else:
-                self._ending = Ending(Stop.BUDGET)
+                self._ending = Ending(self._over_budget)
                 return
             await anyio.lowlevel.checkpoint()
 
@@ -264,7 +265,8 @@ class Engine:
                 event: Event = SubmitStarted(job.body, job.cost)
                 if problem := self._unserved.get(str(job.body.get("model"))):
                     event = Refused(problem)
-                elif not policy.within_budget(job, self.tally, self._limits):
+                elif over := policy.over_budget(job, self.tally, self._limits):
+                    self._over_budget = over
                     break
                 taken.append((job, event, self._commit(job, event)))
         for change in taken:  # told only now that it is on disk

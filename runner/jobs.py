@@ -409,11 +409,19 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """At most so many paid submissions, and so much for them in millionths; None for no limit."""
+
+    tasks: int | None = None
+    cost: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What a run keeps to. Times in seconds, cost in millionths of a unit, None for no limit.
 
     With `auto`, how many tasks the provider takes at once is found out, and `concurrency` is
-    only the ceiling.
+    only the ceiling. A run that would buy more than `confirm_above` needs somebody's consent.
     """
 
     concurrency: int = 5
@@ -424,7 +432,22 @@ class Limits:
     task_timeout: float = 7200.0
     budget_tasks: int | None = None
     budget_cost: int | None = None
+    per_run: Budget = Budget()
+    confirm_above: Budget = Budget()
     resubmit_uncertain: bool = False
+
+
+# ---------------------------------------------------------------- Spent
+
+
+class Spent(NamedTuple):
+    """Paid submissions and their cost in millionths, those in doubt included."""
+
+    tasks: int = 0
+    cost: int = 0
+
+
+NOTHING = Spent()
 
 
 # ---------------------------------------------------------------- Ending
@@ -436,6 +459,8 @@ class Stop(StrEnum):
     FINISHED = "finished"
     PASS = "one pass done"
     BUDGET = "budget reached"
+    RUN_BUDGET = "the most that one run may buy is bought"
+    CHOSEN = "what was chosen is done"
     BREAKER = "too many failures of the same kind in a row"
     INTERRUPT = "interrupted"
     DEADLINE = "deadline reached"
@@ -458,7 +483,7 @@ class Tally:
 
     `at_provider` includes the submissions in doubt that may be running; `attempts` and `spent`
     include all that are in doubt: those stay reserved. `submitting` are the requests in the air,
-    `allowed` is how many may be at the provider.
+    `allowed` is how many may be at the provider. `run` is what this run alone bought.
     """
 
     at_provider: int = 0
@@ -467,3 +492,4 @@ class Tally:
     attempts: int = 0
     spent: int = 0
     allowed: int = 0
+    run: Spent = NOTHING

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 from runner.admission import Admission, Held, Reason, Verdict
 from runner.compact import OnDemand
 from runner.errors import ExitCode, worst
-from runner.jobs import Body, Ending, Entry, Job, Limits, Status, Stop
+from runner.jobs import NOTHING, Body, Budget, Ending, Entry, Job, Limits, Spent, Status, Stop
 
 
 class Action(StrEnum):
@@ -51,17 +54,25 @@ class Overview:
 
     Every entry is a line, in the order of the manifest, then every job whose entry is gone. Lines
     are made when they are asked for. `program` is how the operator called this program, for
-    commands to copy.
+    commands to copy. `chosen` has one byte an entry, 1 if it may be bought, or None for all.
     """
 
     def __init__(
-        self, program: str, name: str, manifest: str, state_file: Path, admission: Admission
+        self,
+        program: str,
+        name: str,
+        manifest: str,
+        state_file: Path,
+        admission: Admission,
+        *,
+        chosen: bytes | None = None,
     ) -> None:
         self.program = program
         self.name = name
         self.manifest = manifest
         self.state_file = str(state_file)
         self._admission = admission
+        self.chosen = chosen
         self._standings = Counter(admission.standings())
 
     @property
@@ -92,6 +103,19 @@ class Overview:
         """The lines with one of these actions."""
         return self._where(lambda verdict, status: _action(verdict, status) in actions)
 
+    @property
+    def orders(self) -> Sequence[Entry]:
+        """What waits to be submitted and paid for, chosen or not."""
+        return OnDemand(self._rows(_is_submit), self._order)
+
+    @property
+    def buying(self) -> Sequence[Entry]:
+        """What the next run may submit: of the orders, those that were chosen."""
+        rows, chosen = self._rows(_is_submit), self.chosen
+        if chosen is not None:
+            rows = array("q", (row for row in rows if chosen[row]))
+        return OnDemand(rows, self._order)
+
     def standing(self, statuses: Collection[Status]) -> Sequence[Line]:
         """The lines with one of these statuses."""
         return self._where(lambda verdict, status: status in statuses)
@@ -101,10 +125,17 @@ class Overview:
         return self._admission.held_for(reason)
 
     def _where(self, wanted: Callable[[Verdict, Status], bool]) -> Sequence[Line]:
+        return OnDemand(self._rows(wanted), self._line)
+
+    def _rows(self, wanted: Callable[[Verdict, Status], bool]) -> Sequence[int]:
         chosen = {standing for standing in self._standings if wanted(*standing)}
         standings = enumerate(self._admission.standings()) if chosen else ()
-        rows = array("q", (row for row, standing in standings if standing in chosen))
-        return OnDemand(rows, self._line)
+        return array("q", (row for row, standing in standings if standing in chosen))
+
+    def _order(self, row: int) -> Entry:
+        entry = self._admission.entry(row)
+        assert entry is not None, "what is to be submitted stands in the manifest"
+        return entry
 
     def _line(self, row: int) -> Line:
         found = self._admission
@@ -135,6 +166,10 @@ def _action(verdict: Verdict, status: Status) -> Action:
     return Action.REMOVED if verdict is Verdict.REMOVED and not brought_home else action
 
 
+def _is_submit(verdict: Verdict, status: Status) -> bool:
+    return _action(verdict, status) is Action.SUBMIT
+
+
 def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     """What the state of a batch, and how its run ended, amount to."""
     codes = []
@@ -152,20 +187,41 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     return worst(codes)
 
 
-def affordable(submit: Sequence[Line], limits: Limits, spent: tuple[int, int]) -> int:
-    """How many of these submissions the budget allows, in their order."""
-    tasks, cost = spent
-    for number, line in enumerate(submit):
-        tasks += 1
-        cost += (line.entry.cost if line.entry else line.job.cost if line.job else 0) or 0
-        over_tasks = limits.budget_tasks is not None and tasks > limits.budget_tasks
-        if over_tasks or (limits.budget_cost is not None and cost > limits.budget_cost):
+def affordable(orders: Sequence[Entry], limits: Limits, spent: tuple[int, int]) -> int:
+    """How many of these orders every budget allows to the next run, in their order."""
+    in_all = Budget(limits.budget_tasks, limits.budget_cost)
+    left = [_left(in_all, Spent(*spent)), _left(limits.per_run, NOTHING)]
+    most = min(len(orders), *(tasks for tasks, _ in left))
+    money = min(cost for _, cost in left)
+    if math.isinf(money):
+        return int(most)
+    for number, order in enumerate(orders):
+        money -= order.cost or 0
+        if number >= most or money < 0:
             return number
-    return len(submit)
+    return len(orders)
 
 
-def total_cost(lines: Sequence[Line]) -> int | None:
+def _left(budget: Budget, spent: Spent) -> tuple[float, float]:
+    """What a budget leaves: tasks and cost, infinite where it sets no limit."""
+    tasks = math.inf if budget.tasks is None else budget.tasks - spent.tasks
+    cost = math.inf if budget.cost is None else budget.cost - spent.cost
+    return max(0.0, tasks), cost
+
+
+def total_cost(orders: Iterable[Entry | None]) -> int | None:
     """What one attempt of each costs together, in millionths; None when any is unknown."""
-    costs = [line.entry.cost if line.entry else None for line in lines]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if len(known) == len(costs) else None
+    total = 0
+    for order in orders:
+        if order is None or order.cost is None:
+            return None
+        total += order.cost
+    return total
+
+
+def plan_digest(orders: Iterable[Entry]) -> str:
+    """What tells one purchase from another: 16 hex digits over ids, contents and costs in order."""
+    digest = hashlib.sha256()
+    for order in orders:
+        digest.update(json.dumps([order.id, order.content, order.cost]).encode() + b"\n")
+    return digest.hexdigest()[:16]

@@ -13,6 +13,7 @@ from runner.jobs import (
     Accepted,
     AccountRefused,
     Adopted,
+    Budget,
     ConfirmedUnpaid,
     Edited,
     Event,
@@ -38,9 +39,11 @@ from runner.jobs import (
     RetryOrdered,
     RiskAccepted,
     Saved,
+    Spent,
     Status,
     Step,
     StillRunning,
+    Stop,
     Submit,
     SubmitStarted,
     Tally,
@@ -434,12 +437,32 @@ def _trouble(event: Event) -> str:
 
 
 def within_budget(job: Job, tally: Tally, limits: Limits) -> bool:
-    """Whether one more paid attempt of this job keeps to the budget."""
-    if limits.budget_tasks is not None and tally.attempts + 1 > limits.budget_tasks:
+    """Whether one more paid attempt of this job keeps to every budget."""
+    return over_budget(job, tally, limits) is None
+
+
+def over_budget(job: Job, tally: Tally, limits: Limits) -> Stop | None:
+    """Which budget one more paid attempt of this job would break, if any; the widest first."""
+    in_all = Budget(limits.budget_tasks, limits.budget_cost)
+    if not _covers(in_all, Spent(tally.attempts, tally.spent), job.cost):
+        return Stop.BUDGET
+    if not _covers(limits.per_run, tally.run, job.cost):
+        return Stop.RUN_BUDGET
+    return None
+
+
+def _covers(budget: Budget, spent: Spent, cost: int | None) -> bool:
+    """Whether a budget covers one more task; of unknown cost it never covers one."""
+    if budget.tasks is not None and spent.tasks + 1 > budget.tasks:
         return False
-    if limits.budget_cost is None:
-        return True
-    return job.cost is not None and tally.spent + job.cost <= limits.budget_cost
+    return budget.cost is None or (cost is not None and spent.cost + cost <= budget.cost)
+
+
+def needs_consent(planned: Spent, limits: Limits) -> bool:
+    """Whether a run that would spend so much asks somebody first; with no cost known, by tasks."""
+    above = limits.confirm_above
+    many = above.tasks is not None and planned.tasks > above.tasks
+    return many or (above.cost is not None and planned.cost > above.cost)
 
 
 def in_doubt_for(job: Job, limits: Limits, now: float) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.admission import Held
 from runner.jobs import Job, Limits
-from runner.overview import Action, Line, Overview, affordable, total_cost
+from runner.overview import Line, Overview, affordable, plan_digest, total_cost
 from runner.words import money
 
 
@@ -63,12 +63,14 @@ def _held_json(held: Held | None) -> dict[str, Any] | None:
 
 def plan_json(view: Overview, limits: Limits, spent: tuple[int, int]) -> dict[str, Any]:
     """The object that `runner plan --json` prints; costs as decimal strings, null if unknown."""
-    submit = view.of(Action.SUBMIT)
+    submit = view.buying
     cost = total_cost(submit)
     return {
         "manifest": view.manifest,
         "state_file": view.state_file,
         "counts": view.actions(),
+        "chosen": len(submit),
+        "digest": plan_digest(submit),
         "cost": None if cost is None else money(cost),
         "spent": {"tasks": spent[0], "cost": money(spent[1])},
         "budget": {

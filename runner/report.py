@@ -7,16 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.admission import Held, Reason
-from runner.jobs import Ending, Limits, Status, Stop
-from runner.overview import Action, Line, Overview, affordable, total_cost
-from runner.words import money, plural, printable, spending, where
+from runner.jobs import Budget, Ending, Entry, Limits, Status, Stop
+from runner.overview import Action, Line, Overview, affordable, plan_digest, total_cost
+from runner.words import allowance, money, plural, printable, spending, where
 
 
 def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
     """What `runner plan` prints."""
     counts = view.actions()
-    submit = view.of(Action.SUBMIT)
-    cost = total_cost(submit)
+    submit = view.buying
+    waiting = view.orders
+    cost = total_cost(waiting)
     says = {
         Action.SUBMIT: "would be submitted and paid for" + (f", for {money(cost)}" if cost else ""),
         Action.RESUME: "paid for and under way: polled and downloaded, not paid again",
@@ -33,18 +34,27 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
     lines += [
         f"  {counts[action]:>7}  {action:<9}  {says[action]}" for action in Action if counts[action]
     ]
+    if view.chosen is not None:
+        cost = total_cost(submit)
+        price = f", for {money(cost)}" if cost else ""
+        lines.append(f"chosen: {len(submit)} of the {len(waiting)} submissions{price}")
     lines += _budget_lines(submit, limits, spent)
     lines += held_lines(view)
+    if submit:
+        digest = plan_digest(submit)
+        lines.append(f"to buy this and nothing else: {_command('run', view)} --plan {digest}")
     return "\n".join(lines)
 
 
-def _budget_lines(submit: Sequence[Line], limits: Limits, spent: tuple[int, int]) -> list[str]:
-    if limits.budget_tasks is None and limits.budget_cost is None:
-        return []
+def _budget_lines(submit: Sequence[Entry], limits: Limits, spent: tuple[int, int]) -> list[str]:
     allowed = affordable(submit, limits, spent)
-    lines = [f"budget: {spending(spent, limits)} so far"]
+    lines = []
+    if limits.budget_tasks is not None or limits.budget_cost is not None:
+        lines.append(f"budget: {spending(spent, limits)} so far")
+    if limits.per_run != Budget():
+        lines.append(f"a run may buy {allowance(limits.per_run)}")
     if allowed < len(submit):
-        lines.append(f"  it allows {allowed} of the {len(submit)} submissions")
+        lines.append(f"  the next run may make {allowed} of these {len(submit)} submissions")
     return lines
 
 
@@ -178,6 +188,8 @@ def _next_commands(view: Overview, ending: Ending) -> list[str]:
         lines.append("mend the key or the credit, then run again; nothing is lost")
     if ending.stop is Stop.BUDGET:
         lines.append("raise `budget` in the manifest to buy the rest")
+    if ending.stop is Stop.CHOSEN:
+        lines.append("look at what was chosen; without the choice, a run buys the rest:")
     if counts[Action.RESUME] or (counts[Action.SUBMIT] and ending.stop is not Stop.BUDGET):
         lines.append(f"{_command('run', view)}   # goes on where it stopped, pays nothing twice")
     if counts[Action.UNCERTAIN]:

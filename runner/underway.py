@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner import policy
-from runner.jobs import Job, Limits, Status, Tally
+from runner.jobs import Job, Limits, Spent, Status, Tally
 
 
 class Underway:
@@ -14,7 +14,7 @@ class Underway:
 
     def __init__(self, limits: Limits, spent: tuple[int, int]) -> None:
         self._limits = limits
-        self._attempts, self._cost = spent
+        self._attempts, self._cost = self._before = Spent(*spent)
         self.submitting: set[int] = set()
         self.at_provider: set[int] = set()
         self.downloading: set[int] = set()
@@ -59,4 +59,5 @@ class Underway:
             self._attempts,
             self._cost,
             allowed,
+            Spent(self._attempts - self._before.tasks, self._cost - self._before.cost),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os.path import commonpath, dirname
 
-from runner.jobs import Limits
+from runner.jobs import Budget, Limits
 
 
 def spending(spent: tuple[int, int], limits: Limits) -> str:
@@ -17,6 +17,13 @@ def spending(spent: tuple[int, int], limits: Limits) -> str:
     if limits.budget_cost is not None:
         return f"{words}, {money(cost)} of {money(limits.budget_cost)}"
     return f"{words}, {money(cost)}" if cost else words
+
+
+def allowance(budget: Budget) -> str:
+    """What a budget allows, in words."""
+    tasks = [] if budget.tasks is None else [plural(budget.tasks, "task")]
+    cost = [] if budget.cost is None else [money(budget.cost)]
+    return " and ".join([*tasks, *cost]) or "anything"
 
 
 def money(millionths: int) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from difflib import get_close_matches
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from runner.errors import ConfigurationError
 from runner.manifest import seconds
 from runner.manifest.fields import TOP
 from runner.manifest.values import InvalidError
@@ -136,7 +134,48 @@ _WORK = (
         "(/start, /fail); env:NAME reads it from a variable.",
     ),
     click.option("-v", "--verbose", is_flag=True, help="Say every event."),
+    click.option(
+        "--yes",
+        is_flag=True,
+        help="Buy more than the manifest's confirm_above without asking; for scripts.",
+    ),
 )
+
+_CHOICE = (
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="ID|PATTERN",
+        help="Buy only jobs with this id, or one like lamp-*; may be given several times.",
+    ),
+    click.option(
+        "--first",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Buy only the first N jobs of the manifest (of --only, if given).",
+    ),
+    click.option(
+        "--sample",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Buy only N jobs, spread over the manifest, to judge before the rest is bought. The "
+        "same N again buys nothing new, a larger one buys what is between.",
+    ),
+    click.option(
+        "--max-tasks",
+        type=click.IntRange(0),
+        metavar="N",
+        help="Buy at most N tasks in this run, whichever come next.",
+    ),
+)
+
+
+def choosing(command: Command) -> Command:
+    """Options that say which of the planned jobs a run may buy; what was bought comes home."""
+    for decorate in reversed(_CHOICE):
+        command = decorate(command)
+    return command
+
 
 manifests = click.argument("manifests", type=PATH, nargs=-1, required=True, metavar="MANIFEST...")
 
@@ -153,15 +192,3 @@ def batch(command: Command) -> Command:
     for decorate in reversed((manifest, *_STATE)):
         command = decorate(command)
     return command
-
-
-def refuse_unknown(ids: Collection[str], known: Collection[str], status: str) -> None:
-    """Refuse ids that are not among the known ones, all at once, each with the nearest."""
-    unknown = [id for id in ids if id not in known]
-    if not unknown:
-        return
-    words = []
-    for id in unknown:
-        near = get_close_matches(id, known, 1)
-        words.append(f"{id} is not {status}" + (f"; did you mean {near[0]}?" if near else ""))
-    raise ConfigurationError("\n".join(words))

@@ -16,6 +16,7 @@ from runner.report import plan_text
 
 @click.command()
 @options.batch
+@options.choosing
 @click.option("--accept-changes", is_flag=True, help="Plan as `run --accept-changes` would.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(as_json: bool, **given: Any) -> ExitCode:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare, program_name
+from runner.batch import Batch, Options, prepare, program_name, refuse_unknown
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
@@ -87,7 +87,7 @@ def _chosen(ledger: Ledger, ids: tuple[str, ...], statuses: set[Status]) -> list
     found: dict[str, list[Job]] = {}
     for job in ledger.jobs(statuses):
         found.setdefault(job.id, []).append(job)
-    options.refuse_unknown(ids, found, "uncertain")
+    refuse_unknown(ids, found, "uncertain")
     return [job for id in (ids or found) for job in found[id]]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Options, prepare, program_name
+from runner.batch import Options, prepare, program_name, refuse_unknown
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
@@ -38,7 +38,7 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
     with batch.opened("retry") as ledger:
         view = batch.overview(batch.admit(ledger))
         failed = {line.id: line for line in view.of(Action.FAILED)}
-        options.refuse_unknown(ids, failed, "failed")
+        refuse_unknown(ids, failed, "failed")
         chosen = [failed[id] for id in ids] if ids else list(failed.values())
         jobs = [line.job for line in chosen if line.job]
         if not jobs:
@@ -61,5 +61,5 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
 
 
 def _cost(lines: list[Line]) -> str:
-    cost = total_cost(lines)
+    cost = total_cost(line.entry for line in lines)
     return "" if cost is None else f", for {money(cost)}"

@@ -14,6 +14,13 @@ from runner.errors import ExitCode
 
 @click.command()
 @options.batches
+@options.choosing
+@click.option(
+    "--plan",
+    default="",
+    metavar="DIGEST",
+    help="Buy only what `runner plan` showed with this digest; refuse if that is another now.",
+)
 @click.option(
     "--deadline",
     type=options.Duration(),
@@ -33,10 +40,14 @@ def run(manifests: tuple[Path, ...], **given: Any) -> ExitCode:
     videos that are on disk are left alone. Ctrl-C stops cleanly, a second one at once. Several
     manifests, or a folder of them, are worked on in turn.
 
+    With --only, --first or --sample only those jobs may be bought; what was bought before still
+    comes home, and the run ends with 3 while others wait.
+
     \b
     Examples:
       runner run catalog.yaml
       runner run catalog.yaml --sandbox               a rehearsal, free of charge
+      runner run catalog.yaml --sample 5              five over the whole, to judge them first
       runner run manifests/ -qq --deadline 50m        from cron, every hour
       runner run catalog.yaml --progress json | jq .
     """

@@ -17,6 +17,7 @@ from runner import news
 from runner.admission import Reason
 from runner.apis import APIS, is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
+from runner.commands.consent import agree
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
@@ -26,7 +27,7 @@ from runner.log import Log
 from runner.manifest import Services
 from runner.news import News
 from runner.outside import Outside
-from runner.overview import exit_code
+from runner.overview import Action, exit_code
 from runner.report import Summary, summary
 from runner.videos import put_sidecar
 
@@ -105,13 +106,18 @@ def _worked(
     admission = batch.admit(ledger)
     view = batch.overview(admission)
     batch.check_folders(view)
+    agree(batch, view, ledger.spent())
     bring_in_line(ledger, admission, time.time())
     strangers = len(view.held(Reason.EXISTS))
+    if view.chosen is not None:
+        ledger.choose(row for row, chosen in enumerate(view.chosen) if chosen)
     ready = ledger.writes()
     ending = session.run(strangers)
     idle = ledger.writes() == ready
     if ledger.writes() != before:
         view = batch.overview(batch.admit(ledger))
+    if view.chosen is not None and ending.stop is Stop.FINISHED and view.actions()[Action.SUBMIT]:
+        ending = Ending(Stop.CHOSEN)
     code = exit_code(view, ending)
     ledger.end_run(ending.stop, code, time.time())
     spent, outputs = ledger.spent(), ledger.outputs()

@@ -126,6 +126,9 @@ def _kept_quiet(error: RunnerError, how: How) -> bool:
 def _refuse_shared(given: dict[str, Any]) -> None:
     if given["state"] is not None:
         raise ConfigurationError("--state names one file, and there are several manifests")
+    for name in ("only", "plan"):
+        if given.get(name):
+            raise ConfigurationError(f"--{name} is of one manifest, and there are several")
     if given["output"] and "{name}" not in given["output"]:
         raise ConfigurationError("--output needs {name} in it when there are several manifests")
 

@@ -80,6 +80,17 @@ _COLUMNS = (
     "finished_at",
 )
 _SELECT = f"SELECT key, {', '.join(_COLUMNS)} FROM jobs"
+_PLANNED = "FROM jobs WHERE status = 'planned' AND position >= 0 ORDER BY position"
+_PLANNED_CHOSEN = (
+    "FROM chosen CROSS JOIN jobs ON jobs.status = 'planned' AND jobs.position = chosen.position "
+    "WHERE chosen.status = 'planned' ORDER BY chosen.position"
+)
+_CHOSEN_FOLLOW = (
+    f"UPDATE chosen SET status = 'planned' WHERE position IN (SELECT position {_PLANNED})",
+    "CREATE INDEX temp.chosen_by_status ON chosen (status, position)",
+    "CREATE TEMP TRIGGER chosen_follow AFTER UPDATE OF status ON main.jobs BEGIN "
+    "UPDATE chosen SET status = new.status WHERE position = new.position; END",
+)
 _INSERT = (
     f"INSERT INTO jobs ({', '.join(_COLUMNS)}, position) "
     f"VALUES ({', '.join('?' * len(_COLUMNS))}, ?)"
@@ -121,6 +132,7 @@ class Ledger:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self.run: int | None = None
+        self._planned = _PLANNED
         self._db = Database(connection, execute_plugins=False)
         self._rescue: RescueFile | None = None
 
@@ -230,10 +242,10 @@ class Ledger:
             return [_job(row) for row in self._db.execute(f"{_SELECT}{where} ORDER BY key", wanted)]
 
     def has_planned(self) -> bool:
-        """Whether any job of the manifest waits to be submitted."""
-        query = "SELECT 1 FROM jobs WHERE status = ? AND position >= 0 LIMIT 1"
+        """Whether any job of the manifest waits to be submitted, of those that were chosen."""
+        query = f"SELECT 1 {self._planned} LIMIT 1"
         with _explained(self.path):
-            return self._db.execute(query, [Status.PLANNED]).fetchone() is not None
+            return self._db.execute(query).fetchone() is not None
 
     def total(self) -> int:
         """How many jobs there are."""
@@ -299,10 +311,10 @@ class Ledger:
         return self._db.conn.total_changes
 
     def next_planned(self) -> Job | None:
-        """The first job of the manifest that waits to be submitted."""
-        query = f"{_SELECT} WHERE status = ? AND position >= 0 ORDER BY position LIMIT 1"
+        """The first job of the manifest that waits to be submitted, of those that were chosen."""
+        query = f"SELECT key, {', '.join(f'jobs.{name}' for name in _COLUMNS)} {self._planned}"
         with _explained(self.path):
-            row = self._db.execute(query, [Status.PLANNED]).fetchone()
+            row = self._db.execute(f"{query} LIMIT 1").fetchone()
             return _job(row) if row else None
 
     def position(self, job: Job) -> int | None:
@@ -311,6 +323,23 @@ class Ledger:
             query = "SELECT position FROM jobs WHERE key = ?"
             row = self._db.conn.execute(query, [job.key]).fetchone()
         return row[0] if row else None
+
+    def choose(self, positions: Iterable[int]) -> None:
+        """Only the jobs at these places of the manifest may be submitted, while the file is open.
+
+        Kept in memory beside the file, which itself knows nothing of it, with the status of each,
+        so that the next one is found at once among a million. Call it after `mirror`, once.
+        """
+        conn = self._db.conn
+        with _explained(self.path):
+            conn.execute("PRAGMA temp_store=MEMORY")
+            with self._db.atomic():
+                conn.execute("CREATE TEMP TABLE chosen (position INTEGER PRIMARY KEY, status TEXT)")
+                places = ((place,) for place in positions)
+                conn.executemany("INSERT INTO chosen (position) VALUES (?)", places)
+                for statement in _CHOSEN_FOLLOW:
+                    conn.execute(statement)
+        self._planned = _PLANNED_CHOSEN
 
     def owner(self, task_id: str) -> Job | None:
         """The job that has this task's id, if one has: one task makes one video."""

@@ -28,7 +28,8 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Service
     top, faulty = reader.meant(root, TOP, "")
     general = settings.read(path, top, faulty, reader)
     common = shared.read(path, top, reader)
-    budgeted = general.limits.budget_cost is not None
+    limits = general.limits
+    budgeted = limits.budget_cost is not None or limits.confirm_above.cost is not None
     common = common._replace(labels=output.columns(general.output))
     intake = Intake(general.provider, common, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)

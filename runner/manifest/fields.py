@@ -177,6 +177,10 @@ BUDGET = _table(
         aliases=("money", "amount", "usd", "dollars", "total"),
     ),
 )
+CONFIRM = _table(
+    Field("tasks", "Ask above so many tasks.", _number(0, 10**9), values.integer(0, 10**9)),
+    Field("cost", "Ask above so much money; needs `price`.", _AMOUNT, values.amount),
+)
 CATALOG = _table(
     Field(
         "file",
@@ -317,6 +321,13 @@ TOP = _table(
         "A hard limit on what is paid for.",
         {"type": "object"},
         aliases=("limit", "limits", "cap"),
+    ),
+    Field(
+        "confirm_above",
+        "A run that would buy more asks first, or needs --yes. An amount, or {tasks, cost}.",
+        {},
+        aliases=("confirm", "ask", "askabove", "approve", "approval"),
+        default="never asks",
     ),
     Field(
         "price",

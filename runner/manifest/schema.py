@@ -22,6 +22,8 @@ def schema() -> Schema:
     """
     properties = _properties(fields.TOP.values())
     properties["budget"] |= _object(fields.BUDGET)
+    amount = fields.CONFIRM["cost"].schema
+    properties["confirm_above"] |= {"anyOf": [amount, _object(fields.CONFIRM)]}
     properties["price"] |= _price()
     properties["defaults"] |= {"$ref": "#/$defs/parameters"}
     properties["jobs"] |= {"items": {"$ref": "#/$defs/job"}, "minItems": 1}

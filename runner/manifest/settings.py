@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.errors import Finding
-from runner.jobs import Limits
+from runner.jobs import Budget, Limits
 from runner.manifest import output, values
-from runner.manifest.fields import BUDGET, PER_SECOND, TOP
+from runner.manifest.fields import BUDGET, CONFIRM, PER_SECOND, TOP
 from runner.manifest.price import Price, Tariff
 from runner.manifest.reader import Reader
 from runner.manifest.tree import Node, Series, Table
@@ -74,10 +74,14 @@ def _name_of(path: Path, reader: Reader) -> str:
 
 def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits:
     budget = reader.section(top, "budget", BUDGET)
+    confirm, above = _confirm(top.get("confirm_above"), reader)
     cost = reader.value(budget, BUDGET["cost"], "budget.")
-    if cost is not None and "price" not in {*top, *faulty}:
+    if "price" not in {*top, *faulty}:
         hint = "add `price`: what one task costs you"
-        reader.mistake(budget["cost"], "budget.cost", "needs a price to be kept", hint)
+        priced = {"budget.cost": budget.get("cost"), "confirm_above": confirm}
+        for path, node in priced.items():
+            if node is not None:
+                reader.mistake(node, path, "needs a price to be kept", hint)
     given = {
         name: reader.value(top, TOP[name])
         for name in ("rate", "poll_interval", "visibility_grace", "task_timeout")
@@ -86,8 +90,27 @@ def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits
         **{name: value for name, value in given.items() if value is not None},
         budget_tasks=reader.value(budget, BUDGET["tasks"], "budget."),
         budget_cost=None if cost is None else values.millionths(cost),
+        confirm_above=above,
     )
     return with_concurrency(limits, reader.value(top, TOP["concurrency"]))
+
+
+def _confirm(node: Node | None, reader: Reader) -> tuple[Node | None, Budget]:
+    """Above what a run asks, and where an amount of money stands in it, if one does."""
+    name = "confirm_above"
+    if node is None:
+        return None, Budget()
+    if not isinstance(node, Table):
+        amount = reader.convert(node, CONFIRM["cost"].parse, name)
+        return (
+            (None, Budget()) if amount is None else (node, Budget(cost=values.millionths(amount)))
+        )
+    given = reader.fields(node, CONFIRM, f"{name}.")
+    if not node.items:
+        reader.mistake(node, name, "is empty", "write an amount, or {tasks: number}")
+    cost = reader.value(given, CONFIRM["cost"], f"{name}.")
+    tasks = reader.value(given, CONFIRM["tasks"], f"{name}.")
+    return given.get("cost"), Budget(tasks, None if cost is None else values.millionths(cost))
 
 
 def with_concurrency(limits: Limits, concurrency: int | str | None) -> Limits:

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from desk import Desk
+from desk import MANIFEST, Desk
 
 
-def on_a_terminal(desk: Desk, *arguments: str) -> tuple[int, str]:
-    """Run the command with a terminal as its standard error; exit code and all it drew there."""
+def on_a_terminal(desk: Desk, *arguments: str, typed: str = "") -> tuple[int, str]:
+    """Run the command with a terminal as its standard error; exit code and all it drew there.
+
+    What is `typed` comes from the same terminal; without it there is no input.
+    """
     ours, theirs = pty.openpty()
     if desk.provider:
         desk.environment["RUNNER_BASE_URL"] = desk.provider.url
@@ -20,11 +23,12 @@ def on_a_terminal(desk: Desk, *arguments: str) -> tuple[int, str]:
         [sys.executable, "-m", "runner", *arguments],
         cwd=desk.folder,
         env={**desk.environment, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
-        stdin=subprocess.DEVNULL,
+        stdin=theirs if typed else subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=theirs,
     )
     os.close(theirs)
+    os.write(ours, typed.encode())
     drawn = b""
     try:
         while piece := os.read(ours, 65536):
@@ -71,3 +75,14 @@ def test_names_can_not_steer_the_terminal(provided: Callable[..., Desk]) -> None
     _, drawn = on_a_terminal(desk, "run", "batch.yaml", "-v")
     assert "OWNED" in drawn
     assert "\x1b]0;" not in drawn
+
+
+def test_asking_before_much_is_bought(provided: Callable[..., Desk]) -> None:
+    """Above the amount somebody at a terminal is asked; only a yes buys."""
+    desk = provided("--render", "200ms..200ms")
+    desk.manifest(2, MANIFEST.replace("jobs:", "price: 1\nconfirm_above: 1.50\njobs:"))
+    code, drawn = on_a_terminal(desk, "run", "batch.yaml", typed="n\n")
+    assert "would buy 2 tasks for 2.00, more than confirm_above (1.50). Buy them? [y/N]" in drawn
+    assert (code, desk.audit()["charged"]) == (2, 0)
+    code, _ = on_a_terminal(desk, "run", "batch.yaml", typed="y\n")
+    assert (code, desk.audit()["charged"]) == (0, 2)

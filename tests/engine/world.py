@@ -58,6 +58,7 @@ class World:
         self.folder = folder
         self.limits = limits or Limits(concurrency=3)
         self.now = EPOCH
+        self.chosen: list[int] | None = None
         self.said: list[str] = []
         self.seen: list[tuple[Job, Event, Job]] = []
         chosen: dict[str, object] = {"render": Span(60, 120), "queue": Span(5, 5), **given}
@@ -117,6 +118,8 @@ class World:
         try:
             self.admission = admit(wanted, ledger, accept_changes=accept_changes)
             bring_in_line(ledger, self.admission, self.wall())
+            if self.chosen is not None:
+                ledger.choose(self.chosen)
             ledger.begin_run("run", "0", "test.yaml", self.wall())
             async with Transport("https://api.example.com", headers, backend=backend) as transport:
                 downloader = Downloader(transport, in_thread=inline)

@@ -26,6 +26,7 @@ FLOORS: dict[str, set[str]] = {
     "polling": {"jobs"},
     "recognition": {"jobs", "compact"},
     "admission": {"jobs", "compact", "recognition"},
+    "selection": set(),
     "words": {"jobs"},
     "dialects": {"jobs"},
     "log": set(),

@@ -1,0 +1,55 @@
+"""Somebody's consent to what a run would buy: a plan that was seen, a question, or `--yes`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from runner.batch import Batch
+from runner.errors import ConfigurationError
+from runner.jobs import Budget, Entry, Spent
+from runner.overview import Overview, affordable, plan_digest, total_cost
+from runner.policy import needs_consent
+from runner.words import allowance, money, plural
+
+
+def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
+    """Make sure that what this run would buy is what somebody wants.
+
+    Raises `ConfigurationError` when it is not, or when there is nobody to ask; nothing is sent.
+    """
+    limits, orders = batch.limits, view.buying
+    if batch.options.plan:
+        _compare(batch.options.plan, orders, batch)
+        return
+    free = not batch.api.key_variable
+    if free or batch.options.yes or limits.confirm_above == Budget():
+        return
+    planned = orders[: affordable(orders, limits, spent)]
+    cost = total_cost(planned)
+    if not needs_consent(Spent(len(planned), cost or 0), limits):
+        return
+    price = "" if cost is None else f" for {money(cost)}"
+    words = (
+        f"{batch.name}: this run would buy {plural(len(planned), 'task')}{price}, "
+        f"more than confirm_above ({allowance(limits.confirm_above)})"
+    )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError(f"{words}: nothing was sent; add --yes to agree, or --max-tasks N")
+    if not click.confirm(f"{words}. Buy them?", err=True):
+        raise ConfigurationError("not agreed: nothing was sent")
+
+
+def _compare(asked: str, orders: Sequence[Entry], batch: Batch) -> None:
+    """Refuse another purchase than the one planned. To buy nothing at all is always agreed to."""
+    found = plan_digest(orders)
+    if orders and found != asked.strip().lower():
+        cost = total_cost(orders)
+        price = "" if cost is None else f" for {money(cost)}"
+        raise ConfigurationError(
+            f"{batch.manifest.path}: what would be bought is not what was planned as {asked}: now "
+            f"it is {plural(len(orders), 'task')}{price} ({found}); nothing was sent, look at "
+            "`runner plan` again"
+        )
