@@ -65,7 +65,7 @@ def idle(folder: Path, jobs: int = 100_000, rounds: int = 3) -> list[dict[str, A
     ):
         environment = client_environment(NOBODY)
         state_file = home / "state" / "bench.db"
-        Child([*command, "--deadline", "0s"], home, environment=environment).wait()
+        Child([*command, "--deadline", "100ms"], home, environment=environment).wait()
         forge_done(state_file)
         for round in range(rounds):
             parser = [sys.executable, "-c", alone, table]
