@@ -15,8 +15,9 @@ from pathlib import Path
 from runner import __version__, policy
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
+from runner.engine import spent_today
 from runner.errors import ConfigurationError, StateError
-from runner.jobs import Body, Limits, Rate
+from runner.jobs import NOTHING, Body, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
@@ -95,12 +96,19 @@ class Batch:
         taken = {entry.id for entry in found.new if _exists(self.place(entry.id, entry.body))}
         return hold_existing(found, taken)
 
-    def overview(self, admission: Admission) -> Overview:
-        """The batch as it is shown to people."""
+    def overview(self, admission: Admission, ledger: Ledger | None = None) -> Overview:
+        """The batch as it is shown to people; the ledger tells what was spent today."""
+        today = spent_today(ledger, self.limits, time.time()) if ledger else NOTHING
         manifest = str(self.manifest.path)
         chosen = self._chosen(admission)
         return Overview(
-            program_name(), self.name, manifest, self.state_file, admission, chosen=chosen
+            program_name(),
+            self.name,
+            manifest,
+            self.state_file,
+            admission,
+            chosen=chosen,
+            today=today,
         )
 
     def _chosen(self, admission: Admission) -> bytes | None:
@@ -120,7 +128,7 @@ class Batch:
             yield self.overview(self.admit(Listed())), (0, 0)
             return
         with closing(ledger), ledger.still():
-            yield self.overview(self.admit(ledger)), ledger.spent()
+            yield self.overview(self.admit(ledger), ledger), ledger.spent()
 
     @contextmanager
     def opened(self, command: str) -> Iterator[Ledger]:

@@ -319,3 +319,13 @@ def test_the_budget_is_never_passed(attempts: int, spent: int, tasks: int, cost:
 def test_polls_without_news_are_not_stored(event: Event, noteworthy: bool) -> None:
     """The state file holds what changed, not how often it was asked."""
     assert policy.is_noteworthy(job(Status.RUNNING, remote_status="RUNNING"), event) is noteworthy
+
+
+def test_money_moves_from_payable_statuses_alone() -> None:
+    """From any other status no event spends or gives back: what a day's sum may leave out."""
+    for status, kind in policy.TRANSITIONS:
+        if status not in policy.PAYABLE:
+            (event,) = (each for each in ONE_OF_EACH if type(each) is kind)
+            before = Job(1, "a", "", "", {}, cost=5, status=status, attempts=1, spent=5)
+            after = policy.apply(before, event, 1.0)
+            assert (after.attempts, after.spent) == (1, 5), (status, kind)
