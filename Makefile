@@ -1,7 +1,6 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate crash bench bench-quick bench-keep audit schema screenshots \
-  clean
+.PHONY: help run test check simulate crash bench bench-quick bench-keep audit schema screenshots clean
 
 PYTHON ?= python3
 VENV := .venv

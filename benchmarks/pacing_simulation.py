@@ -26,6 +26,7 @@ CEILING = 10_000
 LIMITS = Limits(concurrency=CEILING, auto=True)
 BUSY = Throttled(Problem("429", "busy"))
 POLL_LATENCY = 0.2
+POLL_JITTER = 0.1
 
 Span = tuple[float, float]
 
@@ -254,9 +255,8 @@ class Runner:
         time = self._agenda.now
         while True:
             chance = self._dice.random()
-            time += POLL_LATENCY + policy.delay(
-                event, policy.Streak(), LIMITS.poll_interval, chance
-            )
+            interval = LIMITS.poll_interval * (1 + POLL_JITTER * chance)
+            time += POLL_LATENCY + policy.delay(event, policy.Streak(), interval, chance)
             if task.job.remote_status != "RUNNING" or time >= task.ends:
                 break
         self._agenda.at(time, partial(self._poll, task))

@@ -17,7 +17,7 @@ from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
 from runner.engine import spent_today
 from runner.errors import ConfigurationError, StateError
-from runner.jobs import NOTHING, Body, Limits, Rate
+from runner.jobs import NOTHING, Body, Entry, Job, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
@@ -86,14 +86,20 @@ class Batch:
         """What the state file's task ids belong to."""
         return Origin(self.api.name, self.base_url)
 
-    def place(self, id: str, body: Body) -> Path:
-        """Where a job's video belongs."""
-        return self.manifest.output_path(id, body)
+    def place(self, id: str, body: Body, entry: Entry | None = None) -> Path:
+        """Where a job's video belongs; its entry, if it has one, knows the table's columns."""
+        return self.manifest.output_path(id, body, entry.labels if entry else {})
+
+    def place_of(self, ledger: Ledger, job: Job) -> Path:
+        """The same, for a job of a state file that is in line with the manifest."""
+        position = ledger.position(job) if self.manifest.has_labels else None
+        entry = None if position is None else self.manifest.entries[position]
+        return self.place(job.id, job.body, entry)
 
     def admit(self, jobs: Known) -> Admission:
         """Hold the manifest against these jobs, and against what is on disk."""
         found = admit(self.manifest.entries, jobs, accept_changes=self.options.accept_changes)
-        taken = {entry.id for entry in found.new if _exists(self.place(entry.id, entry.body))}
+        taken = {entry.id for entry in found.new if _exists(self.manifest.place(entry))}
         return hold_existing(found, taken)
 
     def overview(self, admission: Admission, ledger: Ledger | None = None) -> Overview:
@@ -153,7 +159,9 @@ class Batch:
     def check_folders(self, view: Overview) -> None:
         """Refuse output folders that can't be written, before anything is paid for."""
         coming = view.of(Action.SUBMIT, Action.RESUME)
-        for folder in sorted({self.place(line.id, line.body).parent for line in coming}):
+        for folder in sorted(
+            {self.place(line.id, line.body, line.entry).parent for line in coming}
+        ):
             there = next(
                 path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
             )

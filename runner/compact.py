@@ -101,7 +101,7 @@ class Entries(_Lookups[Entry]):
     def append(self, entry: Entry) -> None:
         """Add one at the end. Its content must be a digest in hex."""
         content = bytes.fromhex(entry.content)
-        where = (entry.cost, entry.file, entry.line)
+        where = (entry.cost, entry.file, entry.line, dict(entry.labels))
         self._pages.append((entry.id, entry.derived, dict(entry.body), content, *where))
 
     def rename(self, ids: Mapping[int, str]) -> None:
@@ -126,10 +126,10 @@ class Entries(_Lookups[Entry]):
         return map(self._made, reversed(range(len(self))), reversed(self._pages))
 
     def _made(self, index: int, packed: tuple[Any, ...]) -> Entry:
-        id, derived, body, content, cost, file, line = packed
+        id, derived, body, content, *where = packed
         if self._ids:
             id = self._ids.get(index, id)
-        return Entry(id, derived, body, content.hex(), cost, file, line)
+        return Entry(id, derived, body, content.hex(), *where)
 
 
 class Recurring:

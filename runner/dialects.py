@@ -123,22 +123,18 @@ def _without_id(problem: Problem) -> Lost:
 # ---------------------------------------------------------------- the free poll
 
 
-def read_task(  # noqa: PLR0911 - one return an outcome
-    answer: Answer, task_id: str, now: float
-) -> Event:
+def read_task(answer: Answer, task_id: str, now: float) -> Event:
     """What the task details, or the feed, say of a task. An answer about another is no answer."""
     payload = _payload(answer)
+    unknown = isinstance(payload, dict) and _says_no_task(payload)
+    if 200 <= answer.status < 300 and not unknown:
+        return _read_state(answer, payload, task_id)
     problem = _problem(answer, payload)
-    if isinstance(payload, dict) and _says_no_task(payload):
+    if unknown:
         return Invisible(
             Problem(_NO_TASK, "the provider does not know the task", problem.request_id)
         )
     match answer.status:
-        case status if 200 <= status < 300:
-            if others := _names_another(payload, task_id):
-                words = f"an answer about another task, {_clipped(others, 100)}"
-                return PollFailed(Problem("wrong_task", words, problem.request_id))
-            return _read_state(payload, problem)
         case status if _is_account(status, problem):
             return AccountRefused(problem)
         case 403:
@@ -168,7 +164,13 @@ def _names_another(payload: Any, task_id: str) -> str:
     return "" if task_id in ids else ", ".join(ids)
 
 
-def _read_state(payload: Any, problem: Problem) -> Event:
+def _read_state(  # noqa: PLR0911 - one return an outcome
+    answer: Answer, payload: Any, task_id: str
+) -> Event:
+    """What an answer with a state says. Most say that the task goes on: that costs least."""
+    if others := _names_another(payload, task_id):
+        words = f"an answer about another task, {_clipped(others, 100)}"
+        return PollFailed(Problem("wrong_task", words, _problem(answer, payload).request_id))
     layers = [
         part
         for part in (_get(payload, "data"), payload, _get(_get(payload, "data"), "data"))
@@ -176,6 +178,7 @@ def _read_state(payload: Any, problem: Problem) -> Event:
     ]
     word = next((part["status"] for part in layers if _is_word(part.get("status"))), "")
     if not word:
+        problem = _problem(answer, payload)
         if isinstance(payload, dict) and _failure_envelope(payload):
             return PollFailed(problem)
         return PollFailed(Problem("no_status", "an answer without a status", problem.request_id))
@@ -186,7 +189,7 @@ def _read_state(payload: Any, problem: Problem) -> Event:
             return Rendered(url)
         return PollFailed(Problem("no_video", "finished, but no video address was given"))
     if status in _FAILED or status in _CANCELLED:
-        return RenderFailed(_failure(layers, status, problem.request_id))
+        return RenderFailed(_failure(layers, status, _problem(answer, payload).request_id))
     return StillRunning(status)
 
 
@@ -316,5 +319,6 @@ def _mentions(text: str, needles: tuple[str, ...]) -> bool:
 def _clipped(text: str, limit: int = 500) -> str:
     """One printable line: what comes from outside may not steer a terminal or flood a log."""
     line = " ".join(text.split())
-    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
+    if not line.isprintable():
+        line = "".join(letter if letter.isprintable() else "\ufffd" for letter in line)
     return line if len(line) <= limit else line[: limit - 1] + "\u2026"

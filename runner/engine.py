@@ -386,7 +386,7 @@ class Engine:
             case (
                 Rendered(pending=pending, ready=ready) | RenderFailed(pending=pending, ready=ready)
             ):
-                self._polling.learn(job.body, pending, ready)
+                self._polling.learn(job.body, pending, ready, anyio.current_time())
             case NotSent() | Throttled() | Unserved():
                 self._pause(event)
             case Refused(problem=problem) if self._streak(job).unserved:

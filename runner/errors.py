@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
 
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.DONE: "all done",
-    ExitCode.FAILED: "finished, some jobs failed",
+    ExitCode.FAILED: "finished, some jobs failed; `verify`: a video is missing or changed",
     ExitCode.USAGE: "usage, manifest or configuration; nothing was sent",
     ExitCode.REMAINS: "work remains (deadline, drain, budget reached): run again",
     ExitCode.PERSON: "a person is needed (uncertain submissions, held entries)",

@@ -36,7 +36,7 @@ def spent_in(log: Iterable[tuple[int, Status, str, Mapping[str, Any], float]]) -
     """What the submits in a part of the log cost that were not given back there.
 
     Each event comes with its job's key and the status before it. What is given back of a submit
-    that is not in this part is none of its business.
+    that is not in this part is none of its business, nor is what was paid for elsewhere.
     """
     tasks = cost = 0
     paid: dict[int, Job] = {}
@@ -48,6 +48,9 @@ def spent_in(log: Iterable[tuple[int, Status, str, Mapping[str, Any], float]]) -
         else:
             continue
         after = apply(blank, revive(name, detail), at)
+        if name != SubmitStarted.__name__ and after.attempts > blank.attempts:
+            del paid[key]  # adopted: paid for elsewhere, on whatever day
+            continue
         tasks += after.attempts - blank.attempts
         cost += after.spent - blank.spent
         paid[key] = after

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ class Entry:
     `body` is the request as it will be sent (wire names). `derived` is the id made from the
     image before it was numbered, or "" when the manifest gives an id itself. `cost` is what one
     paid attempt costs, in millionths of the manifest's currency unit, or None when unknown.
+    `labels` are the table's columns that name its video, column -> text fit for a path.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Entry:
     cost: int | None
     file: str
     line: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- Job
@@ -330,6 +332,13 @@ class FoundRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """A person's word that this task, made elsewhere, is the job's; it counts as paid."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileMissed:
     """The video of a finished job is gone from the disk; a person wants it fetched again."""
 
@@ -379,6 +388,7 @@ Event = (
     | FetchFailed
     | LinkExpired
     | FoundRemote
+    | Adopted
     | FileMissed
     | ConfirmedUnpaid
     | RiskAccepted

@@ -261,7 +261,7 @@ def metrics(news: News) -> str:
 
 
 def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else repr(round(value, 6))
+    return str(value) if isinstance(value, int) else repr(value)
 
 
 def _labels(**labels: str) -> str:

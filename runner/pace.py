@@ -17,6 +17,9 @@ from runner.polling import LONGEST, Render, Rhythm, group
 JITTER = 0.05
 
 
+# Seconds between two new schedules of one kind of render: one takes some 40 ms to make.
+UNHURRIED = 5.0
+
 # A task that waits at the provider is asked for again after so much of its age, with `auto`.
 SOON = 0.25
 
@@ -103,17 +106,26 @@ class PollPace:
         history: dict[str, list[Render]] = {}
         for body, pending, ready in told:
             history.setdefault(group(body), []).append(Render(pending, ready))
+        self._news: dict[str, list[Render]] = {}
+        self._made: dict[str, float] = {}
         self._rhythms = {kind: self._rhythm(renders) for kind, renders in history.items()}
         self._unknown = self._rhythm(())
 
     def _rhythm(self, renders: Iterable[Render]) -> Rhythm:
         return Rhythm.of(renders, self._gap, self._longest)
 
-    def learn(self, body: Body, pending: float, ready: float) -> None:
-        """One more render is over."""
+    def learn(self, body: Body, pending: float, ready: float, now: float) -> None:
+        """One more render is over. What many at once tell is learnt from together."""
         kind = group(body)
-        rhythm = self._rhythms.get(kind, self._unknown)
-        self._rhythms[kind] = rhythm.learn(Render(pending, ready))
+        news = self._news.setdefault(kind, [])
+        news.append(Render(pending, ready))
+        if now - self._made.get(kind, -UNHURRIED) < UNHURRIED:
+            return
+        before = self._rhythms.get(kind, self._unknown)
+        self._rhythms[kind] = after = before.learn(*news)
+        news.clear()
+        if after.schedule is not before.schedule:
+            self._made[kind] = now
 
     def wait(self, job: Job, wall: float, chance: float) -> float:
         """Seconds from now, when a task is accepted or was just asked about, until the next poll.

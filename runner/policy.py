@@ -12,6 +12,7 @@ from runner.jobs import (
     Abandoned,
     Accepted,
     AccountRefused,
+    Adopted,
     Budget,
     ConfirmedUnpaid,
     Edited,
@@ -57,6 +58,7 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
     (Status.PLANNED, Refused): Status.FAILED,
     (Status.PLANNED, Edited): Status.PLANNED,
     (Status.PLANNED, Repriced): Status.PLANNED,
+    (Status.PLANNED, Adopted): Status.RUNNING,
     (Status.FAILED, Repriced): Status.FAILED,
     (Status.SUBMITTING, Accepted): Status.RUNNING,
     (Status.SUBMITTING, NotSent): Status.PLANNED,
@@ -132,6 +134,18 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
                 submitted_at=now,
                 since=now,
                 finished_at=0.0,
+            )
+        case Adopted(task_id=task_id):  # when it was submitted nobody here knows
+            return replace(
+                job,
+                status=status,
+                attempts=job.attempts + 1,
+                spent=job.spent + (job.cost or 0),
+                task_id=task_id,
+                remote_status="",
+                problem=None,
+                submitted_at=0.0,
+                since=now,
             )
         case Accepted(task_id=task_id):
             return replace(job, status=status, task_id=task_id, since=now)
@@ -256,7 +270,7 @@ def judge(  # noqa: PLR0911 - one return an event
     a provider that can't be reached is waited for.
     """
     match event:
-        case Rendered() | RenderFailed() if not (streak.fetches or job.output):
+        case Rendered() | RenderFailed() if job.submitted_at and not (streak.fetches or job.output):
             pending = max(0.0, streak.seen - job.since)
             return replace(event, pending=pending, ready=max(pending, now - job.since))
         case Invisible(problem=problem):

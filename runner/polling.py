@@ -133,14 +133,14 @@ class Rhythm:
         known = tuple(render for render in history if _tells(render, gap, longest))[-WINDOW:]
         return cls(schedule(known, gap, longest), known)
 
-    def learn(self, render: Render) -> Rhythm:
-        """The rhythm after one more render; a tenth of new ones makes a new schedule."""
-        if not _tells(render, self.schedule.gap, self.schedule.longest):
-            return self
-        history = (*self.history, render)[-WINDOW:]
-        if self.fresh + 1 >= STALE * len(history):
-            return Rhythm.of(history, self.schedule.gap, self.schedule.longest)
-        return replace(self, history=history, fresh=self.fresh + 1)
+    def learn(self, *renders: Render) -> Rhythm:
+        """The rhythm after some more renders; a tenth of new ones makes a new schedule."""
+        gap, longest = self.schedule.gap, self.schedule.longest
+        new = [render for render in renders if _tells(render, gap, longest)]
+        history = (*self.history, *new)[-WINDOW:]
+        if new and self.fresh + len(new) >= STALE * len(history):
+            return Rhythm.of(history, gap, longest)
+        return replace(self, history=history, fresh=self.fresh + len(new))
 
     def wait(self, age: float) -> float:
         """Seconds from a poll at this age (0 when just accepted) until the next."""

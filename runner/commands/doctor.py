@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +16,7 @@ from runner.errors import ExitCode, StateError
 from runner.history import contradiction
 from runner.jobs import FileMissed, Job, Problem, Status
 from runner.ledger import Ledger, PastEvent
+from runner.videos import look
 from runner.words import plural, printable
 
 
@@ -52,7 +51,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
             ledger.close()
     except StateError as error:
         raise StateError(f"{error}\n{_how_to_rebuild(batch)}") from None
-    missing = {job.key: reason for job in jobs if (reason := _missing(job))}
+    missing = {job.key: words for job in jobs if (words := look(job).words)}
     lost = [job for job in jobs if job.key in missing]
     problems += [f"{job.id}: {missing[job.key]}" for job in lost]
     if rescued:
@@ -77,16 +76,6 @@ def _contradictions(ledger: Ledger) -> Iterator[str]:
             yield f"{job.id}: {words}"
 
 
-def _missing(job: Job) -> str:
-    """Why a finished video is not what was brought home; "" when it is."""
-    try:
-        with Path(job.output).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"{job.output}: {error.strerror}"
-    return "" if digest == job.sha256 else f"{job.output}: not the bytes that were brought home"
-
-
 def _refetch(batch: Batch, lost: list[Job], reasons: dict[int, str]) -> None:
     with batch.opened("doctor") as ledger:
         for job in lost:
@@ -102,9 +91,7 @@ def _refetch(batch: Batch, lost: list[Job], reasons: dict[int, str]) -> None:
 def _strangers(batch: Batch) -> list[str]:
     """Videos on disk that this state file knows nothing of."""
     there = [
-        path
-        for entry in batch.manifest.entries
-        if (path := batch.place(entry.id, entry.body)).exists()
+        path for entry in batch.manifest.entries if (path := batch.manifest.place(entry)).exists()
     ]
     if not there:
         return []

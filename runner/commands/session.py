@@ -21,7 +21,7 @@ from runner.commands.consent import agree
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
-from runner.jobs import Ending, Event, Job, Status, Stop
+from runner.jobs import Ending, Event, Job, Saved, Status, Stop
 from runner.ledger import Ledger
 from runner.log import Log
 from runner.manifest import Services
@@ -29,6 +29,7 @@ from runner.news import News
 from runner.outside import Outside
 from runner.overview import Action, exit_code
 from runner.report import Summary, summary
+from runner.videos import put_sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,13 +256,15 @@ class _Session:
             transport = await parts.enter_async_context(Transport(base_url, headers))
             downloader = Downloader(transport, private_hosts=is_loopback(base_url))
             provider = Provider(
-                batch.api, transport, downloader, lambda job: batch.place(job.id, job.body)
+                batch.api, transport, downloader, lambda job: batch.place_of(self._ledger, job)
             )
             console = self._console()
             hooks = self._outside.job_hooks()
 
             def observe(before: Job, event: Event, after: Job) -> None:
                 console.observe(before, event, after)
+                if isinstance(event, Saved) and (words := self._sidecar(after)):
+                    console.say(words)
                 hooks.observe(before, event, after)
 
             engine = Engine(
@@ -283,6 +286,11 @@ class _Session:
                 raise first_error(errors) from None
             _deafen()
             return ending
+
+    def _sidecar(self, job: Job) -> str:
+        """Put the sidecar of a video that is home beside it, if wanted; why not, or ""."""
+        batch = self._batch
+        return put_sidecar(job, batch.name, batch.api.name) if batch.manifest.sidecar else ""
 
     def _console(self) -> Console:
         how = self._how

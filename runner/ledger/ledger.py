@@ -15,7 +15,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
 _RECENT = 50_000
 
 _STATUSES = {status.value: status for status in Status}
+
+# How many rows are read at once where a reading may take long.
+_AT_ONCE = 500
 
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
@@ -280,6 +283,19 @@ class Ledger:
             for (output,) in self._db.execute(query, [Status.DONE]):
                 yield output
 
+    def finished(self) -> Iterator[Job]:
+        """Every finished job, oldest first, some at a time: no reading lasts while it is used."""
+        query = f"{_SELECT} WHERE status = ? AND key > ? ORDER BY key LIMIT ?"
+        last = 0
+        while True:
+            with _explained(self.path):
+                rows = self._db.execute(query, [Status.DONE, last, _AT_ONCE]).fetchall()
+                jobs = [_job(row) for row in rows]
+            if not jobs:
+                return
+            yield from jobs
+            last = jobs[-1].key
+
     @contextmanager
     def still(self) -> Iterator[None]:
         """While this lasts, every reading is of the same moment, whatever a run goes on writing."""
@@ -300,6 +316,13 @@ class Ledger:
         with _explained(self.path):
             row = self._db.execute(f"{query} LIMIT 1").fetchone()
             return _job(row) if row else None
+
+    def position(self, job: Job) -> int | None:
+        """A job's place in the manifest when that was last read, None when it had none."""
+        with _explained(self.path):
+            query = "SELECT position FROM jobs WHERE key = ?"
+            row = self._db.conn.execute(query, [job.key]).fetchone()
+        return row[0] if row else None
 
     def choose(self, positions: Iterable[int]) -> None:
         """Only the jobs at these places of the manifest may be submitted, while the file is open.
@@ -407,6 +430,13 @@ class Ledger:
                 "UPDATE jobs SET position = ? WHERE key = ?",
                 ((place, key) for key, place in moves),
             )
+
+    def add(self, entry: Entry) -> Job:
+        """Add a planned job that is no manifest's: it has no place, so it is never bought."""
+        job = _planned(entry)
+        with self._transaction():
+            cursor = self._db.conn.execute(_INSERT, (*_values(job), None))
+        return replace(job, key=cursor.lastrowid or 0)
 
     def _write(self, before: Job, event: Event, after: Job, at: float) -> None:
         cursor = self._db.conn.execute(_UPDATE, (*_values(after), before.key, before.status))

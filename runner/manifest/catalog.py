@@ -7,17 +7,20 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.errors import Finding
 from runner.manifest.entries import Row
 from runner.manifest.fields import JOB
 from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.output import PLACEHOLDERS, segment
 from runner.manifest.suggest import nearest, plain
+from runner.manifest.templates import Template, UnfilledError
 from runner.manifest.tree import Text
-from runner.manifest.values import shown
+from runner.manifest.values import InvalidError, shown
 
 MAX_LINE = 1 << 20
 SUFFIXES = (".csv", ".tsv", ".jsonl")
@@ -35,16 +38,27 @@ _JSON_WORDS = {
 }
 
 
-def rows(
-    path: Path, columns: Mapping[str, Text] | None, image_needed: bool, findings: Findings
-) -> Iterator[Row]:
+class Wanted(NamedTuple):
+    """What is wanted of a catalog.
+
+    `columns` maps field -> column, None for columns named like the fields; `templates` gives the
+    fields that are filled in from columns where the row has no cell for them. `image_needed` says
+    that no default stands in for a missing image. `names` has the columns that name the videos.
+    """
+
+    columns: Mapping[str, Text] | None
+    templates: Mapping[str, Template] = {}
+    image_needed: bool = True
+    names: Template | None = None
+
+
+def rows(path: Path, wanted: Wanted, findings: Findings) -> Iterator[Row]:
     """The rows of a catalog, with the cells of the wanted fields that are not empty.
 
-    `columns` maps field -> column, None for columns named like the fields. `image_needed` says
-    that no default stands in for a missing image. Whatever is wrong goes to the findings, whose
-    columns count the cells of a row. Blank rows are skipped.
+    Whatever is wrong goes to the findings, whose columns count the cells of a row. Blank rows are
+    skipped.
     """
-    reader = _Reader(str(path), columns, image_needed, findings)
+    reader = _Reader(str(path), wanted, findings)
     suffix = path.suffix.lower()
     try:
         if path.is_dir() and suffix not in SUFFIXES:
@@ -101,17 +115,15 @@ def _neighbour(path: Path) -> str:
 class _Reader:
     """Reads one catalog; knows what is wanted of it and where its mistakes go."""
 
-    def __init__(
-        self,
-        file: str,
-        columns: Mapping[str, Text] | None,
-        image_needed: bool,
-        findings: Findings,
-    ) -> None:
+    def __init__(self, file: str, wanted: Wanted, findings: Findings) -> None:
         self._file = file
-        self._mapped = columns is not None
-        self._wanted = wanted_columns(columns)
-        self._image_needed = image_needed
+        self._mapped = wanted.columns is not None
+        self._wanted = wanted_columns(wanted.columns)
+        self._templates = dict(wanted.templates)
+        self._names = [slot.name for slot in wanted.names.slots()] if wanted.names else []
+        self._forms = self._templates | ({"output": wanted.names} if wanted.names else {})
+        self._told: frozenset[str] = frozenset()
+        self._image_needed = wanted.image_needed and "image" not in wanted.templates
         self._findings = findings
         self._header_line = 1
 
@@ -125,6 +137,8 @@ class _Reader:
         self._check_columns(names)
         at = {field: names.index(name) for field, name in self._wanted.items() if name in names}
         columns = {field: index + 1 for field, index in at.items()}
+        place = {name: index for index, name in enumerate(names)}
+        self._check_templates(names)
         for number, record in all_records:
             if len(record) == len(names):
                 cells = {
@@ -135,7 +149,7 @@ class _Reader:
                 if any("\n" in cell for cell in record):
                     self._look_for_rows(number, record, at.get("image"))
                 if cells or any(record):
-                    yield Row(self._file, number, cells, columns=columns)
+                    yield self._row(number, cells, partial(_in_table, place, record), columns)
             elif any(record):
                 self._mistake(number, 0, *self._miscounted(record, names))
 
@@ -171,13 +185,16 @@ class _Reader:
         seen = dict.fromkeys(name for _, record in first for name in record)
         if first:
             self._require_image(list(seen))
+            self._check_templates(list(seen), begun=True)
         for number, record in itertools.chain(first, all_records):
             if len(seen) < _MAX_COLUMNS:
                 seen.update(dict.fromkeys(record))
             cells, faulty = self._json_cells(number, record)
-            yield Row(self._file, number, cells, faulty=faulty)
+            row = self._row(number, cells, partial(_in_object, record))
+            yield row._replace(faulty=row.faulty | faulty)
         if seen:
             self._check_columns(list(seen))
+            self._check_templates(list(seen))
 
     def _json_records(self, source: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         begun = False
@@ -238,7 +255,8 @@ class _Reader:
                     self._header_line, index + 1, f"the column {shown(name)} is there twice"
                 )
             field = field_of(name, aliases=False)
-            if field and name not in self._wanted.values() and self._wanted.get(field) not in names:
+            used = name in self._wanted.values() or field in self._templates
+            if field and not used and self._wanted.get(field) not in names:
                 hint = f"to use it, add `{field}: {name[:40]}` to `columns`"
                 message = f"the column {shown(name)} is not used"
                 self._findings.warning(
@@ -251,6 +269,53 @@ class _Reader:
                         self._header_line, 0, *self._missing(field, name, names), field=field
                     )
         self._require_image(names)
+
+    def _check_templates(self, names: list[str], *, begun: bool = False) -> None:
+        """Tell of each template that names a column which isn't there, once.
+
+        `begun` when more columns may come: then only what every row so far lacks is missed.
+        """
+        for field, form in self._forms.items():
+            for slot in form.slots():
+                settled = field in self._told or (begun and slot.otherwise is not None)
+                if slot.name in names or settled:
+                    continue
+                near = nearest(slot.name, [*names, *(PLACEHOLDERS if field == "output" else ())])
+                hint = f"did you mean {shown(near)}?" if near else f"there are {_some(names)}"
+                message = f"there is no column {shown(slot.name)} in {shown(self._file)}"
+                where = (form.file, form.line, form.column, form.path)
+                self._findings.mistake(Finding(*where, message, hint))
+                self._templates.pop(field, None)
+                self._told |= {field}
+
+    def _row(
+        self,
+        number: int,
+        cells: dict[str, Text],
+        value: Callable[[str], str],
+        columns: Mapping[str, int] | None = None,
+    ) -> Row:
+        """A row, its templates filled in; `value` gives what stands in a column."""
+        faulty = self._told - cells.keys()
+        labels: dict[str, str] = {}
+        for name in self._names if "output" not in faulty else ():
+            try:
+                labels[name] = segment(value(name))
+            except InvalidError as problem:
+                message = f"{shown(name)}, which `output` needs: {problem.message}"
+                self._mistake(number, 0, message, problem.hint, field="output")
+                faulty |= {"output"}
+        for field, form in self._templates.items():
+            if field in cells:
+                continue
+            try:
+                cells[field] = Text(form.filled(value), number, 0)
+            except UnfilledError as gap:
+                message = f"has no {shown(gap.name)}, which {form.path} needs"
+                hint = f"or give the template a word for it: {{{{ {_bare(gap.name)} | … }}}}"
+                self._mistake(number, 0, message, hint, field=field)
+                faulty |= {field}
+        return Row(self._file, number, cells, columns=columns or {}, labels=labels, faulty=faulty)
 
     def _require_image(self, names: list[str]) -> None:
         """Stop at once when no row can have an image, instead of saying so for each."""
@@ -335,6 +400,20 @@ def objects(source: Iterator[str]) -> Iterator[dict[str, str]]:
             continue
         if isinstance(record, dict):
             yield {name: _json_text(value) or "" for name, value in record.items()}
+
+
+def _bare(name: str) -> str:
+    return shown(name, 40).strip("`")
+
+
+def _in_table(place: Mapping[str, int], record: list[str], name: str) -> str:
+    """A record's cell in the column of this name, "" where there is none."""
+    return record[place[name]].strip() if name in place else ""
+
+
+def _in_object(record: Mapping[str, Any], name: str) -> str:
+    """An object's value of this name, "" where there is none, or no single one."""
+    return _json_text(record.get(name)) or ""
 
 
 def _json_text(value: Any) -> str | None:

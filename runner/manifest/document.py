@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.compact import Entries
 from runner.errors import Finding
-from runner.manifest import catalog, services, settings
+from runner.manifest import catalog, output, services, settings, shared
 from runner.manifest.entries import MAX_JOBS, Intake, Row
-from runner.manifest.fields import AXES, CATALOG, DEFAULTS, JOB, TOP
+from runner.manifest.fields import AXES, CATALOG, JOB, TOP
 from runner.manifest.findings import Findings
 from runner.manifest.reader import Reader, kind
 from runner.manifest.services import Services
 from runner.manifest.settings import Settings
+from runner.manifest.templates import Slot, Template
 from runner.manifest.tree import Node, Series, Table, Text
 
 SOURCES = frozenset({"jobs", "matrix", "catalog"})
@@ -26,32 +27,20 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Service
     reader = Reader(str(path), findings)
     top, faulty = reader.meant(root, TOP, "")
     general = settings.read(path, top, faulty, reader)
-    defaults = _defaults(top.get("defaults"), reader)
+    common = shared.read(path, top, reader)
     limits = general.limits
     kept = (limits.per_day, limits.per_run, limits.confirm_above)
     budgeted = limits.budget_cost is not None or any(each.cost is not None for each in kept)
-    intake = Intake(general.provider, defaults, general.price, budgeted, findings)
+    common = common._replace(labels=output.columns(general.output))
+    intake = Intake(general.provider, common, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)
     _matrix(top, intake, reader)
-    _catalog(
-        path, top, intake, reader, image_needed="image" not in {*defaults.cells, *defaults.faulty}
-    )
+    _catalog(path, top, intake, reader)
     given = (root.items.keys() | faulty) & SOURCES
     if not given or (not intake.taken and findings.clean):
         hint = "add `jobs`, `matrix` or `catalog`"
         findings.mistake(Finding(reader.file, 0, 0, "", "there are no jobs in it", hint))
     return general, services.read(top, reader), intake.entries()
-
-
-def _defaults(node: Node | None, reader: Reader) -> Row:
-    row = Row(reader.file, 0, {}, prefix="defaults.")
-    if node is None:
-        return row
-    if not isinstance(node, Table):
-        reader.mistake(node, "defaults", f"must be a mapping, not {kind(node)}")
-        return row
-    cells, faulty = reader.job(node, DEFAULTS, row.prefix)
-    return row._replace(cells=cells, faulty=faulty)
 
 
 def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
@@ -78,7 +67,8 @@ def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
             )
             continue
         cells, faulty = reader.job(item, JOB, prefix)
-        intake.add(Row(reader.file, item.line, cells, prefix, faulty=faulty))
+        row = Row(reader.file, item.line, cells, prefix, faulty=faulty)
+        intake.add(shared.filled(row, intake.shared, reader))
 
 
 def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
@@ -103,7 +93,8 @@ def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
     for combination in itertools.product(*axes.values()):
         cells = dict(zip(axes, combination, strict=True))
         line = cells["image"].line if "image" in cells else node.line
-        intake.add(Row(reader.file, line, cells, "matrix.", "s", axes=tuple(axes), faulty=wrong))
+        row = Row(reader.file, line, cells, "matrix.", "s", axes=tuple(axes), faulty=wrong)
+        intake.add(shared.filled(row, intake.shared, reader))
 
 
 def _axis(name: str, node: Node, reader: Reader) -> list[Text]:
@@ -122,9 +113,7 @@ def _axis(name: str, node: Node, reader: Reader) -> list[Text]:
     ]
 
 
-def _catalog(
-    path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader, image_needed: bool
-) -> None:
+def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
     node = top.get("catalog")
     if not isinstance(node, Table):
         reader.section(top, "catalog", CATALOG)
@@ -134,23 +123,39 @@ def _catalog(
     if "file" not in {*given, *wrong}:
         reader.mistake(node, "catalog.file", "is missing", "name the table's file")
     columns: Mapping[str, Text] | None = None
+    templates: Mapping[str, Template] = {}
     faulty = frozenset(JOB) if "columns" in wrong else frozenset[str]()
     mapping = given.get("columns")
     if isinstance(mapping, Table):
-        columns, faulty = reader.job(mapping, JOB, "catalog.columns.")
+        cells, faulty = reader.job(mapping, JOB, "catalog.columns.")
+        columns, templates, broken = shared.split(cells, "catalog.columns.", reader)
+        faulty |= broken
     elif mapping is not None:
         reader.section(given, "columns", JOB, "catalog.")
         faulty = frozenset(JOB)
     if file is None:
         return
     before = intake.taken
-    image_needed = image_needed and "image" not in faulty
-    for row in catalog.rows(path.parent / file, columns, image_needed, reader.findings):
+    wanted = catalog.Wanted(
+        columns,
+        {**intake.shared.templates, **templates},
+        image_needed="image" not in faulty and not intake.shared.has_image,
+        names=_names(top.get("output"), intake.shared.labels, reader),
+    )
+    for row in catalog.rows(path.parent / file, wanted, reader.findings):
         if not _room(intake, given["file"], "catalog.file", reader):
             return
         intake.add(row._replace(faulty=row.faulty | faulty))
     if intake.taken == before and reader.findings.clean:
         reader.warn(given["file"], "catalog.file", "the table has no rows")
+
+
+def _names(node: Node | None, labels: Sequence[str], reader: Reader) -> Template | None:
+    """The columns that `output` names, as what has to be filled in for each row."""
+    if node is None or not labels:
+        return None
+    slots = tuple(Slot(name, None) for name in labels)
+    return Template(slots, reader.file, node.line, node.column, "output")
 
 
 def _room(intake: Intake, node: Node, path: str, reader: Reader) -> bool:

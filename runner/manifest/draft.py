@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner import models
 from runner.errors import Finding, ManifestError
-from runner.manifest import addresses, catalog, fields, values
+from runner.manifest import addresses, catalog, fields, presets, values
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.schema import FILE_NAME
 from runner.manifest.suggest import plain
@@ -117,6 +117,7 @@ def _usable(field: str, name: str, rows: Sequence[Mapping[str, str]], provider: 
         and (field != "image" or len(found) == len(rows))
         and (field != "id" or len(set(found)) == len(found))
         and (field != "model" or models.KNOWN.keys() >= set(found))
+        and (field != "camera" or presets.CAMERA.keys() >= set(found))
     )
 
 

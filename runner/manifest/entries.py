@@ -19,12 +19,14 @@ from runner.manifest import addresses, values
 from runner.manifest.fields import JOB, WIRE
 from runner.manifest.findings import Findings
 from runner.manifest.ids import Claim, Ids
+from runner.manifest.presets import Presets
 from runner.manifest.price import Price
 from runner.manifest.suggest import nearest
+from runner.manifest.templates import Template
 from runner.manifest.tree import Text
 
 MAX_JOBS = 1_000_000
-_SHARED = frozenset({"prompt", "model", "duration", "ratio", "watermark"})
+_SHARED = frozenset({"prompt", "camera", "model", "duration", "ratio", "watermark"})
 _MAX_REMEMBERED = 10_000
 
 
@@ -32,7 +34,8 @@ class Row(NamedTuple):
     """One job as written. `prefix` and `suffix` make a field's path: `jobs[3].` + `seed` + ``.
 
     `cells` has only what was set. `columns` tells where a field would stand that was not.
-    `axes` are the fields that vary in the row's matrix, `faulty` those already found wrong.
+    `axes` are the fields that vary in the row's matrix, `labels` the columns that name its video,
+    `faulty` the fields already found wrong.
     """
 
     file: str
@@ -42,7 +45,32 @@ class Row(NamedTuple):
     suffix: str = ""
     columns: Mapping[str, int] = {}
     axes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
     faulty: frozenset[str] = frozenset()
+
+
+class Shared(NamedTuple):
+    """What holds for many jobs.
+
+    `defaults` has the manifest's own first, then those of the files it includes, last first;
+    `templates` are the defaults that are filled in for each row; `labels` the columns that name
+    the videos.
+    """
+
+    defaults: tuple[Row, ...]
+    templates: Mapping[str, Template]
+    presets: Presets
+    labels: tuple[str, ...] = ()
+
+    @property
+    def has_image(self) -> bool:
+        """Whether a default stands in for a missing image, or was meant to."""
+        told = (name for row in self.defaults for name in (*row.cells, *row.faulty))
+        return "image" in {*told, *self.templates}
+
+    def cell(self, name: str) -> tuple[Row, Text] | None:
+        """A default, and where it stands."""
+        return next(((row, row.cells[name]) for row in self.defaults if name in row.cells), None)
 
 
 class Intake:
@@ -51,11 +79,12 @@ class Intake:
     def __init__(
         self,
         provider: str,
-        defaults: Row,
+        shared: Shared,
         price: Price | None,
         budgeted: bool,
         findings: Findings,
     ) -> None:
+        self.shared = shared
         self._provider = provider
         self._price = price
         self._budgeted = budgeted
@@ -63,8 +92,12 @@ class Intake:
         self._remembered: dict[str, dict[str, Any]] = {name: {} for name in _SHARED}
         self._ids = Ids()
         self._entries = Entries()
-        self._defaults = defaults
-        self._default_values, self._bad_defaults = self._parsed(defaults)
+        self._default_values: dict[str, Any] = {}
+        self._bad_defaults: set[str] = set()
+        for row in shared.defaults:
+            parsed, bad = self._parsed(row)
+            self._default_values |= parsed
+            self._bad_defaults |= bad
         self.taken = 0
 
     def add(self, row: Row) -> None:
@@ -79,21 +112,32 @@ class Intake:
         if id:
             cell, path = row.cells["id"], f"{row.prefix}id{row.suffix}"
             self._ids.claim(Claim(id, row.file, row.line, cell.line, cell.column, path))
+        asked = merged
+        if (words := merged.get("camera")) and "prompt" not in bad:
+            prompt = merged.get("prompt")
+            merged = {**merged, "prompt": f"{prompt}, {words}" if prompt else words}
         if "image" not in bad:
             self._check_image(row, merged.get("image"))
         if "model" not in bad:
             model = merged.setdefault("model", models.DEFAULT_MODEL[self._provider])
             self._check_model(row, model, merged, bad)
             cost = self._cost(row, model, merged) if "duration" not in bad else None
+        lacks = next((name for name in self.shared.labels if name not in row.labels), "")
+        if lacks and "output" not in row.faulty:
+            hint = "only a catalog has columns"
+            message = f"the job has no {values.shown(lacks)}, which `output` needs"
+            self._findings.mistake(Finding(row.file, row.line, 0, "output", message, hint))
         if bad or "image" not in merged:
             return
         body = {field.wire: merged[field.name] for field in WIRE if field.name in merged}
         derived = ""
         if not id:
-            derived = _derived_id(merged, row.axes)
+            derived = _derived_id(asked, row.axes)
             self._ids.derive(derived)
         content = content_digest(body)
-        self._entries.append(Entry(id or derived, derived, body, content, cost, row.file, row.line))
+        self._entries.append(
+            Entry(id or derived, derived, body, content, cost, row.file, row.line, row.labels)
+        )
 
     def entries(self) -> Entries:
         """Every entry taken, each under an id of its own. May be called once."""
@@ -113,6 +157,8 @@ class Intake:
             assert parse is not None
             try:
                 parsed[name] = parse(cell.text)
+                if name == "camera":
+                    parsed[name] = self.shared.presets.words(parsed[name])
             except values.InvalidError as problem:
                 bad.add(name)
                 self._mistake(row, name, problem.message, problem.hint)
@@ -182,16 +228,16 @@ class Intake:
 
     def _located(self, row: Row, name: str, message: str, hint: str) -> Finding:
         """A finding at the cell, else at the default, else at the row."""
-        for source in (row, self._defaults):
-            if name in source.cells:
-                cell = source.cells[name]
-                path = f"{source.prefix}{name}{source.suffix}"
-                return Finding(source.file, cell.line, cell.column, path, message, hint)
+        found = (row, row.cells[name]) if name in row.cells else self.shared.cell(name)
+        if found:
+            source, cell = found
+            path = f"{source.prefix}{name}{source.suffix}"
+            return Finding(source.file, cell.line, cell.column, path, message, hint)
         path = f"{row.prefix}{name}{row.suffix}"
         return Finding(row.file, row.line, row.columns.get(name, 0), path, message, hint)
 
     def _mistake(self, row: Row, name: str, message: str, hint: str = "") -> None:
-        if name not in row.cells and name in self._defaults.cells:
+        if name not in row.cells and self.shared.cell(name):
             first = f"first met on line {row.line} of {row.file}"
             hint = f"{hint}; {first}" if hint else first
         self._findings.mistake(self._located(row, name, message, hint))

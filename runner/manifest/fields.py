@@ -8,7 +8,7 @@ from typing import Any
 
 from runner import models
 from runner.jobs import Limits
-from runner.manifest import addresses, output, values
+from runner.manifest import addresses, output, presets, values
 
 Schema = dict[str, Any]
 Parse = Callable[[str], Any]
@@ -54,6 +54,9 @@ _TIME: Schema = {
     "minimum": 0,
     "examples": ["5s", "10m", "2h", "1h30m"],
 }
+_SWITCH: Schema = {
+    "anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off", "true", "false"]}]
+}
 _AMOUNT: Schema = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
 _ID: Schema = {"type": ["string", "integer"], "minLength": 1, "maxLength": values.MAX_ID}
 
@@ -96,6 +99,13 @@ JOB = _table(
         values.prompt,
         wire="promptText",
         aliases=("text", "blurb", "caption", "description", "motion"),
+    ),
+    Field(
+        "camera",
+        "A camera move by its name; its words are put behind the prompt.",
+        {"type": "string", "minLength": 1, "examples": list(presets.CAMERA)},
+        values.preset,
+        aliases=("cameramove", "move", "shot", "movement", "preset"),
     ),
     Field(
         "model",
@@ -141,20 +151,15 @@ JOB = _table(
     Field(
         "watermark",
         "Whether the video carries the provider's mark; not every model knows it.",
-        {
-            "anyOf": [
-                {"type": "boolean"},
-                {"enum": ["yes", "no", "on", "off", "true", "false"]},
-            ]
-        },
+        _SWITCH,
         values.boolean,
         wire="watermark",
         aliases=("addwatermark", "mark"),
     ),
 )
-DEFAULTS = {name: row for name, row in JOB.items() if row.wire}
+DEFAULTS = {name: row for name, row in JOB.items() if name != "id"}
 WIRE = tuple(row for row in JOB.values() if row.wire)
-AXES = {row.axis: row for row in WIRE if row.name != "watermark"}
+AXES = {row.axis: row for row in DEFAULTS.values() if row.name != "watermark"}
 
 BUDGET = _table(
     Field(
@@ -214,7 +219,8 @@ CATALOG = _table(
     ),
     Field(
         "columns",
-        "Which column holds which field. Left out, columns are named like the fields.",
+        "Which column holds which field, or a text with `{{ column }}` in it. Left out, columns "
+        "are named like the fields.",
         {"type": "object"},
         aliases=("mapping", "fields", "headers", "map"),
     ),
@@ -323,11 +329,20 @@ TOP = _table(
     Field(
         "output",
         "Where each video goes. A folder, or a path with {name}, {id}, {model}, {ratio}, {seed} "
-        "or {duration} in it; relative to the folder in which the runner is started.",
+        "or {duration} in it, or a column of the catalog; relative to the folder in which the "
+        "runner is started.",
         {"type": "string", "minLength": 1, "examples": ["outputs/{name}/{id}.mp4"]},
         output.parse,
         aliases=("out", "outputs", "outputdir", "outputpath", "folder", "destination"),
         default=output.DEFAULT,
+    ),
+    Field(
+        "sidecar",
+        "Whether a JSON file beside each video says what it came from.",
+        _SWITCH,
+        values.boolean,
+        aliases=("sidecars", "provenance", "metadata"),
+        default="no",
     ),
     Field(
         "budget",
@@ -373,8 +388,26 @@ TOP = _table(
         default=values.span_text(_LIMITS.task_timeout),
     ),
     Field(
+        "include",
+        "A file, or a list of files, with `defaults` and `presets` for several manifests; relative "
+        "to this one. What stands here goes before it.",
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        },
+        aliases=("includes", "import", "extends", "inherit", "base"),
+    ),
+    Field(
+        "presets",
+        "Camera moves of your own: a name and the words that it puts behind a prompt.",
+        {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}},
+        aliases=("cameras", "moves", "macros"),
+    ),
+    Field(
         "defaults",
-        "Values for every job that doesn't set its own.",
+        "Values for every job that doesn't set its own; with `{{ column }}`, filled in for each.",
         {"type": "object"},
         aliases=("default", "common", "settings", "parameters"),
     ),

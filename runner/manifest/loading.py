@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,14 +12,13 @@ from pathlib import Path
 from runner.compact import Recurring
 from runner.errors import ConfigurationError, Finding
 from runner.jobs import Body, Entry, Limits
-from runner.manifest import document, output, tree
+from runner.manifest import document, output, source, tree
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.services import Services
 from runner.manifest.values import shown
 
-MAX_SIZE = 64 << 20
 _INIT_HINT = "`runner init` writes one to begin with"
-_CATALOG_HINT = "move the jobs into a .csv or .jsonl catalog"
+_BEGIN_HINT = "begin with `version: 1`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Manifest:
     """A whole manifest, checked. `entries` are in order: jobs, then matrix, then catalog.
 
     `provider` is cometapi, runway or sandbox; `runway_version` the header X-Runway-Version;
-    `output` the template of the videos' paths.
+    `output` the template of the videos' paths; with `sidecar`, each gets a JSON file beside it.
     """
 
     path: Path
@@ -38,19 +37,35 @@ class Manifest:
     limits: Limits
     entries: Sequence[Entry]
     warnings: tuple[Finding, ...]
+    sidecar: bool = False
     services: Services = field(default_factory=Services)
 
-    def output_path(self, id: str, body: Body) -> Path:
-        """Where the video of this id and request goes; as relative as the template is."""
-        return output.fill(self.output, self.name, id, body)
+    def output_path(self, id: str, body: Body, labels: Mapping[str, str]) -> Path:
+        """Where the video of this id and request goes; as relative as the template is.
+
+        `labels` are those of its entry, {} for a job without one.
+        """
+        return Path(output.fill(self.output, self.name, id, body, labels))
+
+    def place(self, entry: Entry) -> Path:
+        """Where the video of an entry goes."""
+        return Path(self.place_text(entry))
+
+    def place_text(self, entry: Entry) -> str:
+        """The same as it is written, for a million of them."""
+        return output.fill(self.output, self.name, entry.id, entry.body, entry.labels)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the table's columns are in the videos' paths."""
+        return bool(output.columns(self.output))
 
     def with_output(self, text: str) -> Manifest:
         """The same manifest with another template or folder. Raises ConfigurationError."""
         moved = replace(self, output=output.output_template(text))
         for entry, first in _collisions(moved):
-            path = moved.output_path(entry.id, entry.body)
-            message = f"output: {shown(first.id)} and {shown(entry.id)} would both be {path}"
-            raise ConfigurationError(message)
+            both = f"{shown(first.id)} and {shown(entry.id)}"
+            raise ConfigurationError(f"output: {both} would both be {moved.place(entry)}")
         return moved
 
 
@@ -72,6 +87,7 @@ def load(path: Path) -> Manifest:
             limits=settings.limits,
             entries=entries,
             warnings=(),
+            sidecar=settings.sidecar,
             services=services,
         )
         for entry, first in _collisions(manifest):
@@ -81,51 +97,29 @@ def load(path: Path) -> Manifest:
                 entry.file, entry.line, 0, "output", message, "set {id} apart from it"
             )
             findings.mistake(finding)
+        for entry, part in _too_long(manifest):
+            message = f"{shown(part)} is {len(part.encode())} bytes long as a file's name"
+            hint = f"at most {output.MAX_PART}"
+            findings.mistake(Finding(entry.file, entry.line, 0, "output", message, hint))
         return replace(manifest, warnings=findings.check())
-
-
-def _read(path: Path) -> str:
-    """The text of a manifest. Raises UnusableError."""
-
-    def unusable(message: str, line: int = 0, hint: str = "") -> UnusableError:
-        return UnusableError(Finding(str(path), line, 0, "", message, hint))
-
-    try:
-        if path.is_dir():
-            raise unusable("is a folder", hint="name the manifest in it")
-        if path.exists() and not path.is_file():
-            raise unusable("is not a file")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_SIZE + 1)
-        if len(data) > MAX_SIZE:
-            raise unusable(f"larger than {MAX_SIZE >> 20} MiB", hint=_CATALOG_HINT)
-        return data.decode("utf-8-sig")
-    except FileNotFoundError:
-        raise unusable("there is no such file", hint=_INIT_HINT) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise unusable("is not UTF-8 text", line, "save it as UTF-8") from None
-    except OSError as error:
-        raise unusable(f"can't be read: {error.strerror or error}") from None
-    except ValueError:
-        raise unusable("that can't be a file's name") from None
 
 
 def _root(path: Path, findings: Findings) -> tree.Table:
     """The manifest's tree. Raises ManifestError when nothing more can be made of it."""
     try:
-        root = tree.parse(_read(path), str(path), findings)
-        if root is None:
-            raise UnusableError(Finding(str(path), 0, 0, "", "is empty", _INIT_HINT))
-        if not isinstance(root, tree.Table):
-            hint = "begin with `version: 1`"
-            message = "is not a mapping of fields"
-            raise UnusableError(Finding(str(path), root.line, root.column, "", message, hint))
+        return source.table(path, findings, _INIT_HINT, _BEGIN_HINT)
     except UnusableError as problem:
         findings.mistake(problem.finding)
         findings.check()
         raise
-    return root
+
+
+def _too_long(manifest: Manifest) -> Iterator[tuple[Entry, str]]:
+    """Entries whose cells make a name that no file system takes, each with that name."""
+    if manifest.has_labels:
+        for entry in manifest.entries:
+            if part := output.too_long(manifest.place_text(entry)):
+                yield entry, part
 
 
 def _collisions(manifest: Manifest) -> Iterator[tuple[Entry, Entry]]:
@@ -134,7 +128,7 @@ def _collisions(manifest: Manifest) -> Iterator[tuple[Entry, Entry]]:
         return
 
     def place(entry: Entry) -> str:
-        return unicodedata.normalize("NFC", str(manifest.output_path(entry.id, entry.body)))
+        return unicodedata.normalize("NFC", manifest.place_text(entry))
 
     places = Recurring()
     for entry in manifest.entries:

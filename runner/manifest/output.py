@@ -3,23 +3,49 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import unicodedata
+from collections.abc import Mapping
 
 from runner.errors import ConfigurationError
 from runner.jobs import Body
 from runner.manifest.suggest import nearest
-from runner.manifest.values import MAX_PATH, InvalidError, shown
+from runner.manifest.values import (
+    MAX_PATH,
+    InvalidError,
+    identifier,
+    is_id_character,
+    shown,
+)
 
 DEFAULT = "outputs/{name}/{id}.mp4"
 PLACEHOLDERS = ("name", "id", "model", "ratio", "seed", "duration")
 SUFFIX = ".mp4"
 UNSET = "auto"
+# File systems take 255 bytes, and a video is `NAME.mp4.12345678.part` until it is whole.
+MAX_PART = 230
 
+_PLAIN = re.compile(r"[A-Za-z0-9_ -]+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def parse(text: str) -> str:
     """Check a template and complete it: a folder becomes `folder/{id}.mp4`. Raises InvalidError."""
+    _check_form(text)
+    if strange := columns(text):
+        near = nearest(strange[0], PLACEHOLDERS)
+        known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+        hint = f"did you mean {{{near}}}?" if near else f"known are {known}"
+        raise InvalidError(f"{shown(f'{{{strange[0]}}}')} is not a placeholder", hint)
+    return _completed(text)
+
+
+def parse_open(text: str) -> str:
+    """The same, with any other name in braces taken for a column of the catalog."""
+    _check_form(text)
+    return _completed(text)
+
+
+def _check_form(text: str) -> None:
     if not text.strip():
         raise InvalidError("is empty", f"write it like {DEFAULT}")
     if not text.isprintable() or len(text) > MAX_PATH:
@@ -30,13 +56,10 @@ def parse(text: str) -> str:
         raise InvalidError(f"{shown(text)} has `\\` in it", "write / between folders")
     if re.search(r"[{}]", _PLACEHOLDER.sub("", text)):
         raise InvalidError(f"{shown(text)} has a brace without its partner")
+
+
+def _completed(text: str) -> str:
     names = _PLACEHOLDER.findall(text)
-    for name in names:
-        if name not in PLACEHOLDERS:
-            near = nearest(name, PLACEHOLDERS)
-            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            hint = f"did you mean {{{near}}}?" if near else f"known are {known}"
-            raise InvalidError(f"{shown(f'{{{name}}}')} is not a placeholder", hint)
     last = text.rpartition("/")[2]
     if "id" not in names and not last.lower().endswith(SUFFIX):
         return f"{text.rstrip('/')}/{{id}}{SUFFIX}"
@@ -61,8 +84,33 @@ def output_template(text: str) -> str:
         raise ConfigurationError(f"output: {problem.message}{hint}") from problem
 
 
-def fill(template: str, name: str, id: str, body: Body) -> Path:
-    """The path of one video. What the request leaves open reads `auto`; `1280:720`, `1280x720`."""
+def columns(template: str) -> tuple[str, ...]:
+    """The names in a template that must be columns of the catalog."""
+    names = dict.fromkeys(_PLACEHOLDER.findall(template))
+    return tuple(name for name in names if name not in PLACEHOLDERS)
+
+
+def segment(text: str) -> str:
+    """A cell as part of a path: what no id may have in it becomes `-`. Raises InvalidError."""
+    value = text if text.isascii() else unicodedata.normalize("NFC", text)
+    if not _PLAIN.fullmatch(value):
+        value = "".join(c if is_id_character(c) else "-" for c in value)
+    value = re.sub(r"\.{2,}", ".", value).strip(".-+ ")
+    if not value:
+        raise InvalidError(f"{shown(text)} has nothing in it for a file's name")
+    return identifier(value)
+
+
+def too_long(path: str) -> str:
+    """The part of a path that no file system takes as a name, "" when all are well."""
+    return next((part for part in path.split("/") if len(part.encode()) > MAX_PART), "")
+
+
+def fill(template: str, name: str, id: str, body: Body, labels: Mapping[str, str]) -> str:
+    """The path of one video; `labels` are the cells of the columns that the template names.
+
+    What the request or the row leaves open reads `auto`; `1280:720`, `1280x720`.
+    """
 
     def value(match: re.Match[str]) -> str:
         key = match[1]
@@ -70,9 +118,11 @@ def fill(template: str, name: str, id: str, body: Body) -> Path:
             return name
         if key == "id":
             return id
+        if key not in PLACEHOLDERS:
+            return labels.get(key, UNSET)
         return re.sub(r"[^\w.+-]", "-", str(body.get(key, UNSET)).replace(":", "x"))
 
-    return Path(_PLACEHOLDER.sub(value, template))
+    return _PLACEHOLDER.sub(value, template)
 
 
 def may_collide(template: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import Finding
 from runner.jobs import Budget, Limits
-from runner.manifest import values
+from runner.manifest import output, values
 from runner.manifest.fields import BUDGET, CONFIRM, PER_SECOND, TOP
 from runner.manifest.price import Price, Tariff
 from runner.manifest.reader import Reader
@@ -32,6 +32,7 @@ class Settings:
     output: str
     limits: Limits
     price: Price | None
+    sidecar: bool
 
 
 def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Settings:
@@ -45,12 +46,21 @@ def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) 
     reader.value(top, TOP["version"])
     words = {
         name: reader.value(top, TOP[name]) or TOP[name].default
-        for name in ("provider", "runway_version", "output")
+        for name in ("provider", "runway_version")
     }
+    parse = output.parse_open if "catalog" in top else output.parse
+    place = reader.convert(top["output"], parse, "output") if "output" in top else None
     name = reader.value(top, TOP["name"]) if "name" in top else _name_of(path, reader)
     limits = _limits(top, faulty, reader)
     _doubt(limits, words["provider"], top, reader)
-    return Settings(name=name or "", limits=limits, price=_price(top, reader), **words)
+    return Settings(
+        name=name or "",
+        limits=limits,
+        price=_price(top, reader),
+        output=place or output.DEFAULT,
+        sidecar=bool(reader.value(top, TOP["sidecar"])),
+        **words,
+    )
 
 
 def _name_of(path: Path, reader: Reader) -> str:

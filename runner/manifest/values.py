@@ -209,6 +209,14 @@ def prompt(text: str) -> str:
     return value
 
 
+def preset(text: str) -> str:
+    """The name of a camera move: letters, digits, spaces and - _ between them."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,58}[A-Za-z0-9])?", text):
+        hint = "use letters, digits, spaces and - _"
+        raise InvalidError(f"{shown(text)} can't be the name of a camera move", hint)
+    return text
+
+
 def model(text: str) -> str:
     """The name of a model, known or not."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,119}", text):
@@ -273,7 +281,7 @@ def identifier(text: str) -> str:
     if size > MAX_ID_BYTES:
         raise InvalidError(f"{size} bytes long in UTF-8; at most {MAX_ID_BYTES}")
     if not _PLAIN_ID.fullmatch(value):
-        bad = next((c for c in value if not _is_id_character(c)), None)
+        bad = next((c for c in value if not is_id_character(c)), None)
         if bad is not None:
             hint = "use letters, digits, spaces and . _ - +"
             raise InvalidError(f"{shown(value)} has {named(bad)} in it", hint)
@@ -288,7 +296,8 @@ def identifier(text: str) -> str:
     return value
 
 
-def _is_id_character(character: str) -> bool:
+def is_id_character(character: str) -> bool:
+    """Whether an id may have this character somewhere in it."""
     return (
         character in _ID_PUNCTUATION
         or unicodedata.category(character)[0] in "LM"

@@ -187,16 +187,16 @@ def test_a_copy_is_made_before_an_upgrade(tmp_path: Path, monkeypatch: pytest.Mo
 
     from runner.ledger import Ledger
     from runner.ledger import ledger as room
-    from runner.ledger.migrations import m001_jobs_events_runs
+    from runner.ledger.migrations import migrations
 
     path = tmp_path / "s.db"
     Ledger.open(path).close()
     newer = Migrations("runner")
-    newer()(m001_jobs_events_runs)
-    newer(name="m002_more")(lambda db: db.execute("CREATE TABLE more (x)"))
+    newer._migrations = [*migrations._migrations]
+    newer(name="m999_more")(lambda db: db.execute("CREATE TABLE more (x)"))
     monkeypatch.setattr(room, "migrations", newer)
     Ledger.open(path).close()
-    (copy,) = tmp_path.glob("*.before-m002_more")
+    (copy,) = tmp_path.glob("*.before-m999_more")
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as before, closing(sqlite3.connect(path)) as after:
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"

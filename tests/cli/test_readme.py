@@ -17,6 +17,7 @@ from runner.errors import EXIT_CODES
 from runner.jobs import Renamed, Status
 from runner.manifest import Services, load
 from runner.manifest.fields import JOB, TOP
+from runner.manifest.presets import CAMERA
 from runner.models import KNOWN
 from runner.policy import TRANSITIONS
 
@@ -74,8 +75,8 @@ def test_every_field_and_model_is_explained() -> None:
 
 
 def test_the_manifest_in_the_readme_works(tmp_path: Path) -> None:
-    """The example loads, with its catalog beside it, and with the services of the other one."""
-    text, services = blocks("yaml")
+    """The example loads, with its catalog beside it; so do the services, and the other catalog."""
+    text, catalog, services = blocks("yaml")
     (tmp_path / "spring.yaml").write_text(text)
     (tmp_path / "products.csv").write_text(
         "sku,photo_url,blurb\nvase,https://cdn.example.com/vase.jpg,it turns\n"
@@ -86,6 +87,16 @@ def test_the_manifest_in_the_readme_works(tmp_path: Path) -> None:
     (tmp_path / "told.yaml").write_text(text + services)
     told = load(tmp_path / "told.yaml").services
     assert all(getattr(told, field) for field in Services.__slots__)
+    (tmp_path / "shared.yaml").write_text("defaults: {duration: 5}\n")
+    (tmp_path / "catalog.yaml").write_text(catalog)
+    (tmp_path / "products.csv").write_text("sku,name,room,shot\nvase,Vase,,dolly zoom\n")
+    (entry,) = load(tmp_path / "catalog.yaml").entries
+    assert entry.body["promptText"] == f"Vase in a bright studio, {CAMERA['dolly zoom']}"
+
+
+def test_every_camera_move_is_named() -> None:
+    """The README lists the built-in moves, all of them."""
+    assert all(f"`{name}`" in README for name in CAMERA)
 
 
 PRODUCTS = """\
@@ -120,6 +131,9 @@ def test_every_runner_command_works(provided: Callable[..., Desk]) -> None:
             assert desk.provider
             words[words.index("--base-url") + 1] = desk.provider.url
             desk.run(*words, code=4)
+        elif "--ids" in words:
+            desk.write("tasks.csv", "3d957031-9a2a-45e2-9dc7-bc8513059c50\n")
+            desk.run(*words, "--state", "state/elsewhere.db")
         elif "--task-id" in words:
             charges = desk.audit()["charges"]
             found = next(
@@ -190,7 +204,7 @@ def test_the_quickstarts_videos_are_what_was_asked(desk: Desk) -> None:
     manifest = load(desk.folder / "manifests" / "quickstart.yaml")
     assert len(manifest.entries) == 8
     for entry in manifest.entries:
-        path = desk.folder / manifest.output_path(entry.id, entry.body)
+        path = desk.folder / manifest.place(entry)
         with av.open(str(path)) as film:
             stream = film.streams.video[0]
             frames = sum(1 for _ in film.decode(stream))

@@ -14,7 +14,7 @@ from runner.cli import main
 from runner.errors import ManifestError
 from runner.manifest import load
 
-LEAST = 270
+LEAST = 289
 KEY = "sk-planted-4f9d2c7e"
 COMMANDS = (
     ("run", "manifest.yaml"),

@@ -64,16 +64,20 @@ RIGHT = {
     "poll_interval": ["5s"],
     "visibility_grace": ["10m"],
     "task_timeout": ["2h"],
+    "sidecar": ["yes"],
+    "include": ["s.yaml", "[s.yaml, s.yaml]"],
+    "presets": ["{hero: low angle}"],
     "id": ["a", "b", "A", "lamp-01"],
     "image": ["https://a.example.com/a.jpg", "https://10.0.0.1/b.jpg"],
-    "prompt": ["slow pan", '"pan: zoom"'],
+    "prompt": ["slow pan", '"pan: zoom"', '"{{ seed | no }} pan"'],
+    "camera": ["static", "Pan-Left"],
     "model": ["gen3a_turbo", "gen4_turbo", "gen4.5", "veo3", "gen9"],
     "seed": ["1", "42"],
     "duration": ["5", "10"],
     "ratio": ["1280:720", "960:960"],
     "watermark": ["true", "no"],
     "file": ["t.csv", "t.jsonl", "none.csv"],
-    "columns": ["{image: image}", "{image: photo, id: sku}"],
+    "columns": ["{image: image}", "{image: photo, id: sku}", '{image: "{{ image }}"}'],
     "notify": ["{urls: [env:NOTIFY_URL, 'mailto://a.example'], on: failed}", "{urls: env:A}"],
     "heartbeat": ["https://hc.example.com/ping/abc", "env:HEARTBEAT"],
     "webhook": ["http://127.0.0.1:8000/hook?x=1"],
@@ -180,6 +184,7 @@ def manifests(draw: st.DrawFn) -> str:
 
 TABLES = {
     "t.csv": b"id,image,seed\na,https://a.example.com/a.jpg,1\nb,https://a.example.com/b.jpg,\n",
+    "s.yaml": b"defaults: {seed: 1, camera: tele}\npresets: {tele: long lens}\n",
     "t.jsonl": b'{"image": "https://a.example.com/a.jpg"}\n{"image": 1, "seed": []}\n',
 }
 

@@ -298,7 +298,7 @@ def test_output_paths(loaded: Load) -> None:
     top = 'name: spring\noutput: "v/{name}/{model}/{ratio}/{seed}-{duration}/{id}.mp4"'
     manifest = loaded(job("id: a, model: org/gen:9, ratio: 1280:720, seed: 5", top))
     entry = only(manifest)
-    path = manifest.output_path(entry.id, entry.body)
+    path = manifest.place(entry)
     assert path == Path("v/spring/org-genx9/1280x720/5-auto/a.mp4")
 
 
@@ -324,7 +324,7 @@ def test_another_output_for_a_loaded_manifest(loaded: Load) -> None:
         f"  - {{id: a1, seed: 1, image: {IMAGE}}}\n"
     )
     moved = manifest.with_output("elsewhere")
-    assert moved.output_path("a", {}) == Path("elsewhere/a.mp4")
+    assert moved.output_path("a", {}, {}) == Path("elsewhere/a.mp4")
     with pytest.raises(ConfigurationError, match="would both be"):
         manifest.with_output("{id}{seed}.mp4")
     with pytest.raises(ConfigurationError, match="one file for all"):

@@ -38,6 +38,7 @@ FLOORS: dict[str, set[str]] = {
     "transport": {"apis", "dialects", "errors"},
     "download": {"jobs", "mp4", "transport"},
     "provider": {"apis", "jobs", "dialects", "download", "transport"},
+    "videos": {"jobs"},
     "history": {"jobs", "policy"},
     "pace": {"jobs", "policy", "pacing", "polling"},
     "carry": {"policy"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import get_args
 
@@ -14,6 +15,7 @@ from runner.jobs import (
     Abandoned,
     Accepted,
     AccountRefused,
+    Adopted,
     ConfirmedUnpaid,
     Edited,
     Event,
@@ -76,6 +78,7 @@ ONE_OF_EACH: list[Event] = [
     FetchFailed(PROBLEM),
     LinkExpired(PROBLEM),
     FoundRemote("task-2", 4.0),
+    Adopted("task-3"),
     FileMissed(PROBLEM),
     ConfirmedUnpaid(),
     RiskAccepted(),
@@ -86,7 +89,7 @@ ONE_OF_EACH: list[Event] = [
 # Written out by hand from the design, not derived from the table under test.
 LEGAL = {
     Status.PLANNED: "SubmitStarted>submitting Refused>failed Edited>planned Renamed>planned "
-    "Repriced>planned",
+    "Repriced>planned Adopted>running",
     Status.SUBMITTING: "Accepted>running NotSent>planned Throttled>planned Unserved>planned "
     "AccountRefused>planned WrongAddress>planned Refused>failed Lost>uncertain Renamed>submitting",
     Status.RUNNING: "StillRunning>running Invisible>running PollFailed>running "
@@ -249,8 +252,13 @@ def test_evidence_frees_an_uncertain_job() -> None:
 
 
 def test_a_render_knows_between_which_ages_it_became_ready() -> None:
-    """From the last answer that said it was not, to this one; never backwards in time."""
-    task = job(Status.RUNNING, task_id="task-1", since=1000.0)
+    """From the last answer that said it was not, to this one; never backwards in time.
+
+    Of a task that was made elsewhere, nobody knows the age.
+    """
+    task = job(Status.RUNNING, task_id="task-1", submitted_at=999.0, since=1000.0)
+    adopted = replace(task, submitted_at=0.0)
+    assert policy.judge(adopted, Rendered("x"), Streak(), LIMITS, 1045.0) == Rendered("x")
     ready = Rendered("https://x")
     for seen, now, ages in ((1040.0, 1045.0, (40, 45)), (0.0, 1045.0, (0, 45)), (0.0, 990, (0, 0))):
         judged = policy.judge(task, ready, Streak(seen=seen), LIMITS, now)
@@ -329,3 +337,10 @@ def test_money_moves_from_payable_statuses_alone() -> None:
             before = Job(1, "a", "", "", {}, cost=5, status=status, attempts=1, spent=5)
             after = policy.apply(before, event, 1.0)
             assert (after.attempts, after.spent) == (1, 5), (status, kind)
+
+
+def test_an_adopted_task_counts_as_paid() -> None:
+    """It has its cost and its attempt, and is waited for from now on."""
+    after = policy.apply(job(), Adopted("task-3"), 50.0)
+    assert (after.status, after.task_id, after.since) == (Status.RUNNING, "task-3", 50.0)
+    assert (after.attempts, after.spent, after.submitted_at) == (1, 5, 0.0)
