@@ -121,3 +121,14 @@ def test_the_log_and_the_run_count_the_same(faults: list[str]) -> None:
             assert told == ledger.spent()
         assert max(each.tasks for each in seen) <= 5
         assert seen[-1] == told
+
+
+def test_a_chosen_job_that_comes_back_is_bought(tmp_path: Path) -> None:
+    """What was uncertain when it was chosen, and is to be bought again, is among the chosen."""
+    world = World(tmp_path, "submit:cut#1", limits=Limits(concurrency=1))
+    world.chosen = [0]
+    world.run(entries(2))
+    assert world.statuses()["lamp-01"] is Status.UNCERTAIN
+    world.limits = replace(world.limits, resubmit_uncertain=True)
+    world.run(entries(2))
+    assert done(world) == {"lamp-01"}
