@@ -24,6 +24,7 @@ from runner.manifest.output import DEFAULT as OUTPUT
 from runner.overview import Action, Overview
 from runner.recognition import Known, Listed
 from runner.selection import Selection
+from runner.words import Caller
 
 EMBEDDED = "embedded"
 
@@ -53,6 +54,17 @@ class Options:
     def selection(self) -> Selection:
         """Which jobs may be bought."""
         return Selection(self.only, self.first, self.sample)
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """The words that say what a batch is: without them a command works on another one."""
+        given = {
+            "--state": str(self.state or ""),
+            "--output": self.output,
+            "--base-url": self.base_url,
+        }
+        words = [word for name, value in given.items() if value for word in (name, value)]
+        return (*words, *["--sandbox"] * self.sandbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +98,11 @@ class Batch:
         """What the state file's task ids belong to."""
         return Origin(self.api.name, self.base_url)
 
+    @property
+    def caller(self) -> Caller:
+        """How commands to copy begin and end, so that they work on this very batch."""
+        return Caller(program_name(), str(self.manifest.path), self.options.repeated)
+
     def place(self, id: str, body: Body, entry: Entry | None = None) -> Path:
         """Where a job's video belongs; its entry, if it has one, knows the table's columns."""
         return self.manifest.output_path(id, body, entry.labels if entry else {})
@@ -108,7 +125,7 @@ class Batch:
         manifest = str(self.manifest.path)
         chosen = self._chosen(admission)
         return Overview(
-            program_name(),
+            self.caller,
             self.name,
             manifest,
             self.state_file,

@@ -106,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader of our output left: nothing more can be said, and nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
+    except OSError as error:  # a full disk under the output, say
+        _complain(f"error: the output can't be written: {error.strerror or error}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.USAGE
     raise SystemExit(int(code))
 
 

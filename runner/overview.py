@@ -16,6 +16,7 @@ from runner.admission import Admission, Held, Reason, Verdict
 from runner.compact import OnDemand
 from runner.errors import ExitCode, worst
 from runner.jobs import NOTHING, Body, Budget, Ending, Entry, Job, Limits, Spent, Status, Stop
+from runner.words import Caller
 
 
 class Action(StrEnum):
@@ -53,14 +54,14 @@ class Overview:
     """A manifest and its state file, held against each other.
 
     Every entry is a line, in the order of the manifest, then every job whose entry is gone. Lines
-    are made when they are asked for. `program` is how the operator called this program, for
-    commands to copy. `chosen` has one byte an entry, 1 if it may be bought, or None for all.
+    are made when they are asked for. `caller` makes commands to
+    copy. `chosen` has one byte an entry, 1 if it may be bought, or None for all.
     `today` is what was spent in this day, where a budget asks for it.
     """
 
     def __init__(
         self,
-        program: str,
+        caller: Caller,
         name: str,
         manifest: str,
         state_file: Path,
@@ -69,7 +70,7 @@ class Overview:
         chosen: bytes | None = None,
         today: Spent = NOTHING,
     ) -> None:
-        self.program = program
+        self.caller = caller
         self.name = name
         self.manifest = manifest
         self.state_file = str(state_file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -209,4 +208,4 @@ def _next_commands(view: Overview, ending: Ending) -> list[str]:
 
 
 def _command(verb: str, view: Overview) -> str:
-    return f"{view.program} {verb} {shlex.quote(view.manifest)}"
+    return view.caller.command(verb)

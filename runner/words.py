@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from os.path import commonpath, dirname
 
 from runner.jobs import Budget, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """How the operator called this program: what every command to copy says."""
+
+    program: str
+    manifest: str
+    options: tuple[str, ...] = ()
+
+    def command(self, verb: str, *words: str) -> str:
+        """A command line that works on this batch, quoted for a shell."""
+        tail = " ".join(map(shlex.quote, (self.manifest, *self.options, *words)))
+        return f"{self.program} {verb} {tail}"
 
 
 def spending(spent: tuple[int, int], limits: Limits) -> str:

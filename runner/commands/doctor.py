@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare, program_name
+from runner.batch import Batch, Options, prepare
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ExitCode, StateError
@@ -60,7 +60,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
     if lost and refetch:
         _refetch(batch, lost, missing)
     elif lost:
-        command = f"{program_name()} doctor {batch.manifest.path} --refetch"
+        command = batch.caller.command("doctor", "--refetch")
         click.echo(f"next: {command}   # asks the provider for the missing videos again, free")
     return ExitCode.PERSON if problems else ExitCode.DONE
 
@@ -83,8 +83,7 @@ def _refetch(batch: Batch, lost: list[Job], reasons: dict[int, str]) -> None:
             commit(ledger, job, event, time.time())
         ledger.end_run("done", ExitCode.DONE, time.time())
     click.echo(
-        f"{plural(len(lost), 'video')} will be fetched again; next: "
-        f"{program_name()} run {batch.manifest.path}"
+        f"{plural(len(lost), 'video')} will be fetched again; next: {batch.caller.command('run')}"
     )
 
 

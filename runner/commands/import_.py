@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, bring_in_line, prepare, program_name
+from runner.batch import Batch, Options, bring_in_line, prepare
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
@@ -78,7 +78,7 @@ def import_(file: Path, **given: Any) -> ExitCode:
     strangers = sum(not order.job for order in orders)
     words = f"{plural(len(orders), 'task')} taken over"
     apart = f", {strangers} of them as jobs of their own" if strangers else ""
-    click.echo(f"{words}{apart}; next: {program_name()} run {batch.manifest.path}")
+    click.echo(f"{words}{apart}; next: {batch.caller.command('run')}")
     return ExitCode.DONE
 
 

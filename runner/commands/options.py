@@ -20,6 +20,9 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, least: float = 0.0) -> None:
+        self._least = least
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
@@ -27,9 +30,12 @@ class Duration(click.ParamType[float]):
         if isinstance(value, float):
             return value
         try:
-            return seconds(value)
+            found = seconds(value)
         except InvalidError as error:
             self.fail(f"{error.message} ({error.hint})", param, ctx)
+        if found < self._least:
+            self.fail(f"{value} is too short (at least {self._least:g}s)", param, ctx)
+        return found
 
 
 class Field(click.ParamType[Any]):

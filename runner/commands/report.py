@@ -14,7 +14,7 @@ from runner.commands import options
 from runner.errors import ConfigurationError, ExitCode
 from runner.ledger import Ledger
 from runner.sheet import exports, folder
-from runner.sheet.cards import Caller, cards, outputs
+from runner.sheet.cards import cards, outputs
 from runner.sheet.chronicle import Chronicle, chronicles
 from runner.sheet.page import page
 from runner.sheet.sheet import sheet
@@ -69,7 +69,7 @@ def report(
     batch = prepare(asked)
     told = _told(batch)
     with batch.view() as (view, spent):
-        caller = Caller(view.program, view.manifest, _repeated(asked))
+        caller = batch.caller
         lines = list(view.lines)
     shown = cards(lines, caller, told, folder.missing(outputs(lines)))
     now = time.time()
@@ -89,17 +89,6 @@ def report(
     folder.write(place.page, pieces)
     click.echo(f"{place.page}: {plural(len(whole.cards), 'job')}; open it in a browser")
     return ExitCode.DONE
-
-
-def _repeated(asked: Options) -> tuple[str, ...]:
-    """The options that say what a batch is, for the commands to copy."""
-    given = {
-        "--state": str(asked.state or ""),
-        "--output": asked.output,
-        "--base-url": asked.base_url,
-    }
-    words = [word for name, value in given.items() if value for word in (name, value)]
-    return (*words, *["--sandbox"] * asked.sandbox)
 
 
 def _told(batch: Batch) -> dict[int, Chronicle]:

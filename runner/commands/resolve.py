@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare, program_name, refuse_unknown
+from runner.batch import Batch, Options, prepare, refuse_unknown
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
@@ -76,9 +76,7 @@ def resolve(
         for job in jobs:
             commit(ledger, job, event, now)
         ledger.end_run("done", ExitCode.DONE, now)
-    click.echo(
-        f"{plural(len(jobs), 'job')} settled; next: {program_name()} run {batch.manifest.path}"
-    )
+    click.echo(f"{plural(len(jobs), 'job')} settled; next: {batch.caller.command('run')}")
     return ExitCode.DONE
 
 
@@ -119,7 +117,7 @@ def _show(batch: Batch, ids: tuple[str, ...]) -> ExitCode:
         return ExitCode.DONE
     words = [f"{plural(len(jobs), 'job')} may have been charged. In the provider's usage log:"]
     words += [_evidence(job, moments) for job in jobs]
-    command = f"{program_name()} resolve {batch.manifest.path}"
+    command = batch.caller.command("resolve")
     words += [
         "Found there, with a task id?    " + f"{command} ID --task-id TASK",
         "Not there, so never charged?    " + f"{command} ID --not-charged",

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Options, prepare, program_name, refuse_unknown
+from runner.batch import Options, prepare, refuse_unknown
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
@@ -54,9 +54,7 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
         for job in jobs:
             commit(ledger, job, RetryOrdered(), time.time())
         ledger.end_run("done", ExitCode.DONE, time.time())
-    click.echo(
-        f"{plural(len(jobs), 'job')} put back; next: {program_name()} run {batch.manifest.path}"
-    )
+    click.echo(f"{plural(len(jobs), 'job')} put back; next: {batch.caller.command('run')}")
     return ExitCode.DONE
 
 

@@ -23,7 +23,7 @@ from runner.errors import ExitCode
 )
 @click.option(
     "--deadline",
-    type=options.Duration(),
+    type=options.Duration(least=1.0),
     metavar="50m",
     help="Stop cleanly after this long; the next run goes on.",
 )

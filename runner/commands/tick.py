@@ -16,7 +16,7 @@ from runner.errors import ExitCode
 @options.batches
 @click.option(
     "--deadline",
-    type=options.Duration(),
+    type=options.Duration(least=1.0),
     metavar="5m",
     default=300.0,
     help="Stop cleanly after this long, should so much be due [5m for each manifest].",

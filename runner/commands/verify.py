@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare, program_name
+from runner.batch import Batch, Options, prepare
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.ledger import Ledger
@@ -44,12 +44,13 @@ def verify(sidecars: bool, **given: Any) -> ExitCode:
     whole, missing, changed = (counts[each] for each in Standing)
     words = f"{batch.name}: {plural(counts.total(), 'video')}: {whole} as they came home"
     click.echo(f"{words}, {missing} missing, {changed} changed")
-    command = f"{program_name()} {{}} {batch.manifest.path}"
     if without and (sidecars or batch.manifest.sidecar):
-        hint = "" if sidecars else f"; next: {command.format('verify')} --sidecars"
+        hint = "" if sidecars else f"; next: {batch.caller.command('verify', '--sidecars')}"
         click.echo(f"{plural(without, 'sidecar')} missing{hint}")
     if missing:
-        click.echo(f"next: {command.format('doctor')} --refetch   # asks for them again, free")
+        click.echo(
+            f"next: {batch.caller.command('doctor', '--refetch')}   # asks for them again, free"
+        )
     return ExitCode.FAILED if missing or changed else ExitCode.DONE
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ from runner.jobs import Problem, Scalar, Status
 from runner.overview import Action, Line
 from runner.sheet.chronicle import Chronicle
 from runner.troubles import Trouble, explain
+from runner.words import Caller
 
 IMAGE, PROMPT, MODEL = "promptImage", "promptText", "model"
 _FIELDS = {IMAGE: "image", PROMPT: "prompt"}
@@ -40,20 +40,6 @@ class Command:
 
     purpose: str
     line: str
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """How the operator called this program: what every command to copy says."""
-
-    program: str
-    manifest: str
-    options: tuple[str, ...] = ()
-
-    def command(self, verb: str, *words: str) -> str:
-        """A command line that works on this batch, quoted for a shell."""
-        tail = " ".join(map(shlex.quote, (self.manifest, *self.options, *words)))
-        return f"{self.program} {verb} {tail}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.jobs import Status
-from runner.sheet.cards import Caller, Card, Command, State
+from runner.sheet.cards import Card, Command, State
 from runner.sheet.charts import (
     Clock,
     Pace,
@@ -19,6 +19,7 @@ from runner.sheet.charts import (
     spending,
 )
 from runner.sheet.chronicle import Chronicle
+from runner.words import Caller
 
 # More than this no browser shows at ease; the exports have no limit.
 MOST_CARDS = 20_000

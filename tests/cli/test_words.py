@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,39 @@ def test_the_package_is_typed() -> None:
     import runner
 
     assert (Path(runner.__file__).parent / "py.typed").exists()
+
+
+def test_commands_to_copy_work_on_the_same_batch(desk: Desk) -> None:
+    """A rehearsal never prints a command that would start the paid run in its place."""
+    desk.manifest(2)
+    done = desk.run(
+        "run", "batch.yaml", "--sandbox", "--state", "my state.db", "--progress", "none"
+    )
+    copied = next(line for line in done.stdout.splitlines() if line.startswith("next: "))
+    assert "batch.yaml --state 'my state.db' --sandbox" in copied
+
+
+def test_a_deadline_of_nothing_is_refused(desk: Desk) -> None:
+    """It would buy tasks and leave at once."""
+    desk.manifest(1)
+    done = desk.run("run", "batch.yaml", "--sandbox", "--deadline", "0s", code=2)
+    assert "too short" in done.stderr
+    assert untouched(desk)
+
+
+def test_an_output_that_cant_be_written_is_told(desk: Desk) -> None:
+    """A full disk under a log: words, not a traceback."""
+    desk.manifest(1)
+    command = [sys.executable, "-m", "runner", "status", "batch.yaml"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command,
+            cwd=desk.folder,
+            env=desk.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert b"can't be written" in done.stderr
+    assert b"Traceback" not in done.stderr

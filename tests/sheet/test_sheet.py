@@ -21,12 +21,13 @@ from scene import DAY, HOSTILE, NOON, Story, some_stories, stage
 from runner.jobs import Problem, Status
 from runner.ledger import Ledger
 from runner.sheet import exports, folder
-from runner.sheet.cards import Caller, Card, State, cards, outputs
+from runner.sheet.cards import Card, State, cards, outputs
 from runner.sheet.charts import failures, render_times, spending
 from runner.sheet.chronicle import Charge, Chronicle, chronicles
 from runner.sheet.page import address, duration, figures, page
 from runner.sheet.sheet import sheet
 from runner.troubles import explain
+from runner.words import Caller
 
 CALLER = Caller("runner", "my batch.yaml", ("--state", "s.db"))
 

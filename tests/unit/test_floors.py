@@ -44,7 +44,7 @@ FLOORS: dict[str, set[str]] = {
     "carry": {"policy"},
     "underway": {"jobs", "policy"},
     "engine": {"jobs", "policy", "pace", "underway", "ledger", "carry", "history"},
-    "overview": {"jobs", "compact", "errors", "admission"},
+    "overview": {"jobs", "compact", "errors", "admission", "words"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},
     "console": {"jobs", "log", "records", "words"},
