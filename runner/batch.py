@@ -56,6 +56,14 @@ class Options:
         return Selection(self.only, self.first, self.sample)
 
     @property
+    def purchase(self) -> tuple[str, ...]:
+        """What on the command line says what is bought, to be said again to buy the same."""
+        counts = {"first": self.first, "sample": self.sample, "max-tasks": self.max_tasks}
+        given = [f"--{name}={number}" for name, number in counts.items() if number is not None]
+        changes = ["--accept-changes"] if self.accept_changes else []
+        return (*(f"--only={name}" for name in self.only), *given, *changes)
+
+    @property
     def repeated(self) -> tuple[str, ...]:
         """The words that say what a batch is: without them a command works on another one."""
         given = {

@@ -11,8 +11,10 @@ from runner.overview import Action, Line, Overview, affordable, plan_digest, tot
 from runner.words import allowance, money, plural, printable, spending, spending_of, where
 
 
-def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
-    """What `runner plan` prints."""
+def plan_text(
+    view: Overview, limits: Limits, spent: tuple[int, int], purchase: tuple[str, ...] = ()
+) -> str:
+    """What `runner plan` prints; `purchase` are the options that say what is bought."""
     counts = view.actions()
     submit = view.buying
     waiting = view.orders
@@ -40,8 +42,8 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
     lines += _budget_lines(view, limits, spent)
     lines += held_lines(view)
     if submit:
-        digest = plan_digest(submit)
-        lines.append(f"to buy this and nothing else: {_command('run', view)} --plan {digest}")
+        command = view.caller.command("run", *purchase, "--plan", plan_digest(submit))
+        lines.append(f"to buy this and nothing else: {command}")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 
 from desk import MANIFEST, Desk
@@ -133,3 +134,14 @@ def test_budgets_are_shown(provided: Provided) -> None:
     assert "the next run may make 0 of these 2 submissions" in plan
     found = json.loads(desk.run("plan", "batch.yaml", "--json").stdout)["budget"]
     assert found["per_day"]["spent"] == {"tasks": 3, "cost": "1.50"}
+
+
+def test_the_command_that_a_plan_shows(provided: Provided) -> None:
+    """Copied as it stands it buys what the plan showed: the choice is in it."""
+    desk = provided(*QUICK)
+    desk.manifest(6)
+    plan = desk.run("plan", "batch.yaml", "--only", "lamp-*", "--sample", "2").stdout
+    words = shlex.split(plan.splitlines()[-1].partition(" runner ")[2])
+    assert words[:4] == ["run", "batch.yaml", "--only=lamp-*", "--sample=2"]
+    desk.run(*words, code=3)
+    assert desk.audit()["charged"] == 2
