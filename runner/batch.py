@@ -15,8 +15,9 @@ from pathlib import Path
 from runner import __version__, policy
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
+from runner.engine import spent_today
 from runner.errors import ConfigurationError, StateError
-from runner.jobs import Body, Entry, Job, Limits, Rate
+from runner.jobs import NOTHING, Body, Entry, Job, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
 from runner.manifest import Manifest, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
@@ -53,6 +54,14 @@ class Options:
     def selection(self) -> Selection:
         """Which jobs may be bought."""
         return Selection(self.only, self.first, self.sample)
+
+    @property
+    def purchase(self) -> tuple[str, ...]:
+        """What on the command line says what is bought, to be said again to buy the same."""
+        counts = {"first": self.first, "sample": self.sample, "max-tasks": self.max_tasks}
+        given = [f"--{name}={number}" for name, number in counts.items() if number is not None]
+        changes = ["--accept-changes"] if self.accept_changes else []
+        return (*(f"--only={name}" for name in self.only), *given, *changes)
 
     @property
     def repeated(self) -> tuple[str, ...]:
@@ -118,11 +127,20 @@ class Batch:
         taken = {entry.id for entry in found.new if _exists(self.manifest.place(entry))}
         return hold_existing(found, taken)
 
-    def overview(self, admission: Admission) -> Overview:
-        """The batch as it is shown to people."""
+    def overview(self, admission: Admission, ledger: Ledger | None = None) -> Overview:
+        """The batch as it is shown to people; the ledger tells what was spent today."""
+        today = spent_today(ledger, self.limits, time.time()) if ledger else NOTHING
         manifest = str(self.manifest.path)
         chosen = self._chosen(admission)
-        return Overview(self.caller, self.name, manifest, self.state_file, admission, chosen=chosen)
+        return Overview(
+            self.caller,
+            self.name,
+            manifest,
+            self.state_file,
+            admission,
+            chosen=chosen,
+            today=today,
+        )
 
     def _chosen(self, admission: Admission) -> bytes | None:
         """One byte an entry, 1 if it may be bought; None when all may."""
@@ -141,7 +159,7 @@ class Batch:
             yield self.overview(self.admit(Listed())), (0, 0)
             return
         with closing(ledger), ledger.still():
-            yield self.overview(self.admit(ledger)), ledger.spent()
+            yield self.overview(self.admit(ledger), ledger), ledger.spent()
 
     @contextmanager
     def opened(self, command: str) -> Iterator[Ledger]:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from runner.jobs import Event, Job, Limits, Problem, Status, Tally
+from runner.jobs import Budget, Event, Job, Limits, Problem, Status, Tally
 from runner.log import Log, write_line
 from runner.records import change_json
-from runner.words import printable, spending
+from runner.words import printable, spending, spending_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -229,7 +229,10 @@ class Live(Silent):
     def _money(self) -> str:
         tally = self._tally()
         at_provider = f"{tally.at_provider} of {tally.allowed} at the provider"
-        return f"{at_provider}; paid {spending((tally.attempts, tally.spent), self._limits)}"
+        words = f"{at_provider}; paid {spending((tally.attempts, tally.spent), self._limits)}"
+        if self._limits.per_day != Budget():
+            words += f"; today {spending_of(tally.today, self._limits.per_day)}"
+        return words
 
 
 def _news(before: Job, event: Event, after: Job) -> Problem | None:

@@ -13,9 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 import anyio
 
 from runner import carry, policy
+from runner.history import spent_in
 from runner.jobs import (
+    NOTHING,
     Accepted,
     AccountRefused,
+    Budget,
     Ending,
     Event,
     FetchFailed,
@@ -30,6 +33,7 @@ from runner.jobs import (
     Rendered,
     RenderFailed,
     RiskAccepted,
+    Spent,
     Status,
     Step,
     Stop,
@@ -60,6 +64,14 @@ def commit(ledger: Ledger, job: Job, event: Event, now: float) -> Job:
     after = policy.apply(job, event, now)
     ledger.record(job, event, after, now)
     return after
+
+
+def spent_today(ledger: Ledger, limits: Limits, now: float) -> Spent:
+    """What was spent in this day of UTC, by the event log; not looked up without a daily budget."""
+    if limits.per_day == Budget():
+        return NOTHING
+    log = ledger.paying(policy.day_of(now) * policy.DAY, policy.PAYABLE)
+    return spent_in((each.job, each.before, each.event, each.detail, each.at) for each in log)
 
 
 def settle_interrupted(ledger: Ledger, now: float) -> list[tuple[Job, Lost, Job]]:
@@ -111,7 +123,8 @@ class Engine:
         self._once = False
         self._end_of_pass = 0.0
         self._due: dict[int, float] = {}
-        self._underway = Underway(limits, ledger.spent())
+        today = spent_today(ledger, limits, wall())
+        self._underway = Underway(limits, ledger.spent(), today, wall())
 
     @property
     def tally(self) -> Tally:
@@ -123,7 +136,7 @@ class Engine:
 
         Returns how many submits are in the air.
         """
-        soft = {Stop.BUDGET, Stop.RUN_BUDGET, Stop.BREAKER}
+        soft = {Stop.BUDGET, Stop.DAY_BUDGET, Stop.RUN_BUDGET, Stop.BREAKER}
         if self._ending is None or self._ending.stop in soft or ending.stop is Stop.ACCOUNT:
             self._ending = ending
         self._scope.cancel()

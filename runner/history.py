@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from runner.jobs import Event, Job, Problem
+from runner.jobs import Event, Job, Problem, Spent, Status, SubmitStarted
 from runner.policy import apply
 
 _EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
@@ -30,6 +30,31 @@ def replay(job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]]) -> Job
     for name, detail, at in log:
         state = apply(state, revive(name, detail), at)
     return replace(state, url="")
+
+
+def spent_in(log: Iterable[tuple[int, Status, str, Mapping[str, Any], float]]) -> Spent:
+    """What the submits in a part of the log cost that were not given back there.
+
+    Each event comes with its job's key and the status before it. What is given back of a submit
+    that is not in this part is none of its business, nor is what was paid for elsewhere.
+    """
+    tasks = cost = 0
+    paid: dict[int, Job] = {}
+    for key, before, name, detail, at in log:
+        if name == SubmitStarted.__name__:
+            blank = Job(key, "", "", "", {}, status=before)
+        elif (submitted := paid.get(key)) is not None:
+            blank = replace(submitted, status=before)
+        else:
+            continue
+        after = apply(blank, revive(name, detail), at)
+        if name != SubmitStarted.__name__ and after.attempts > blank.attempts:
+            del paid[key]  # adopted: paid for elsewhere, on whatever day
+            continue
+        tasks += after.attempts - blank.attempts
+        cost += after.spent - blank.spent
+        paid[key] = after
+    return Spent(tasks, cost)
 
 
 def contradiction(job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]]) -> str:

@@ -421,7 +421,8 @@ class Limits:
     """What a run keeps to. Times in seconds, cost in millionths of a unit, None for no limit.
 
     With `auto`, how many tasks the provider takes at once is found out, and `concurrency` is
-    only the ceiling. A run that would buy more than `confirm_above` needs somebody's consent.
+    only the ceiling. A run that would buy more than `confirm_above` needs somebody's consent. A day
+    is one of UTC.
     """
 
     concurrency: int = 5
@@ -432,6 +433,7 @@ class Limits:
     task_timeout: float = 7200.0
     budget_tasks: int | None = None
     budget_cost: int | None = None
+    per_day: Budget = Budget()
     per_run: Budget = Budget()
     confirm_above: Budget = Budget()
     resubmit_uncertain: bool = False
@@ -459,6 +461,7 @@ class Stop(StrEnum):
     FINISHED = "finished"
     PASS = "one pass done"
     BUDGET = "budget reached"
+    DAY_BUDGET = "the day's budget is spent"
     RUN_BUDGET = "the most that one run may buy is bought"
     CHOSEN = "what was chosen is done"
     BREAKER = "too many failures of the same kind in a row"
@@ -483,7 +486,8 @@ class Tally:
 
     `at_provider` includes the submissions in doubt that may be running; `attempts` and `spent`
     include all that are in doubt: those stay reserved. `submitting` are the requests in the air,
-    `allowed` is how many may be at the provider. `run` is what this run alone bought.
+    `allowed` is how many may be at the provider. `run` is what this run alone bought, `today`
+    what all runs bought in this day of UTC.
     """
 
     at_provider: int = 0
@@ -493,3 +497,4 @@ class Tally:
     spent: int = 0
     allowed: int = 0
     run: Spent = NOTHING
+    today: Spent = NOTHING

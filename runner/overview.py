@@ -56,6 +56,7 @@ class Overview:
     Every entry is a line, in the order of the manifest, then every job whose entry is gone. Lines
     are made when they are asked for. `caller` makes commands to
     copy. `chosen` has one byte an entry, 1 if it may be bought, or None for all.
+    `today` is what was spent in this day, where a budget asks for it.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Overview:
         admission: Admission,
         *,
         chosen: bytes | None = None,
+        today: Spent = NOTHING,
     ) -> None:
         self.caller = caller
         self.name = name
@@ -74,6 +76,7 @@ class Overview:
         self.state_file = str(state_file)
         self._admission = admission
         self.chosen = chosen
+        self.today = today
         self._standings = Counter(admission.standings())
 
     @property
@@ -188,10 +191,16 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     return worst(codes)
 
 
-def affordable(orders: Sequence[Entry], limits: Limits, spent: tuple[int, int]) -> int:
+def affordable(
+    orders: Sequence[Entry], limits: Limits, spent: tuple[int, int], today: Spent = NOTHING
+) -> int:
     """How many of these orders every budget allows to the next run, in their order."""
     in_all = Budget(limits.budget_tasks, limits.budget_cost)
-    left = [_left(in_all, Spent(*spent)), _left(limits.per_run, NOTHING)]
+    left = [
+        _left(in_all, Spent(*spent)),
+        _left(limits.per_day, today),
+        _left(limits.per_run, NOTHING),
+    ]
     most = min(len(orders), *(tasks for tasks, _ in left))
     money = min(cost for _, cost in left)
     if math.isinf(money):

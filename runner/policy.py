@@ -101,6 +101,9 @@ LINK_TRIES = 3
 FETCH_TRIES = 10
 RESUBMIT_ATTEMPTS = 3
 SUBMITS_AT_ONCE = 32
+DAY = 86_400
+# From no other status does an event spend money or give it back.
+PAYABLE = frozenset({Status.PLANNED, Status.SUBMITTING, Status.UNCERTAIN})
 
 
 class IllegalTransitionError(ValueError):
@@ -446,6 +449,8 @@ def over_budget(job: Job, tally: Tally, limits: Limits) -> Stop | None:
     in_all = Budget(limits.budget_tasks, limits.budget_cost)
     if not _covers(in_all, Spent(tally.attempts, tally.spent), job.cost):
         return Stop.BUDGET
+    if not _covers(limits.per_day, tally.today, job.cost):
+        return Stop.DAY_BUDGET
     if not _covers(limits.per_run, tally.run, job.cost):
         return Stop.RUN_BUDGET
     return None
@@ -456,6 +461,11 @@ def _covers(budget: Budget, spent: Spent, cost: int | None) -> bool:
     if budget.tasks is not None and spent.tasks + 1 > budget.tasks:
         return False
     return budget.cost is None or (cost is not None and spent.cost + cost <= budget.cost)
+
+
+def day_of(now: float) -> int:
+    """The day of UTC that a moment belongs to, counted from 1970: what a daily budget is for."""
+    return int(now // DAY)
 
 
 def needs_consent(planned: Spent, limits: Limits) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner.admission import Held
-from runner.jobs import Job, Limits
+from runner.jobs import Budget, Job, Limits, Spent
 from runner.overview import Line, Overview, affordable, plan_digest, total_cost
 from runner.words import money
 
@@ -76,7 +76,9 @@ def plan_json(view: Overview, limits: Limits, spent: tuple[int, int]) -> dict[st
         "budget": {
             "tasks": limits.budget_tasks,
             "cost": None if limits.budget_cost is None else money(limits.budget_cost),
-            "allows": affordable(submit, limits, spent),
+            **_budget_json("day", limits.per_day, view.today),
+            **_budget_json("run", limits.per_run),
+            "allows": affordable(submit, limits, spent, view.today),
         },
         "jobs": [
             {
@@ -92,6 +94,19 @@ def plan_json(view: Overview, limits: Limits, spent: tuple[int, int]) -> dict[st
             for line in view.lines
         ],
     }
+
+
+def _budget_json(name: str, budget: Budget, spent: Spent | None = None) -> dict[str, Any]:
+    """A budget for a time, if there is one."""
+    if budget == Budget():
+        return {}
+    found: dict[str, Any] = {
+        "tasks": budget.tasks,
+        "cost": None if budget.cost is None else money(budget.cost),
+    }
+    if spent is not None:
+        found["spent"] = {"tasks": spent.tasks, "cost": money(spent.cost)}
+    return {f"per_{name}": found}
 
 
 def change_json(before: Job, after: Job, at: float) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.admission import Held, Reason
-from runner.jobs import Budget, Ending, Entry, Limits, Status, Stop
+from runner.jobs import Budget, Ending, Limits, Status, Stop
 from runner.overview import Action, Line, Overview, affordable, plan_digest, total_cost
-from runner.words import allowance, money, plural, printable, spending, where
+from runner.words import allowance, money, plural, printable, spending, spending_of, where
 
 
-def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
-    """What `runner plan` prints."""
+def plan_text(
+    view: Overview, limits: Limits, spent: tuple[int, int], purchase: tuple[str, ...] = ()
+) -> str:
+    """What `runner plan` prints; `purchase` are the options that say what is bought."""
     counts = view.actions()
     submit = view.buying
     waiting = view.orders
@@ -37,19 +39,22 @@ def plan_text(view: Overview, limits: Limits, spent: tuple[int, int]) -> str:
         cost = total_cost(submit)
         price = f", for {money(cost)}" if cost else ""
         lines.append(f"chosen: {len(submit)} of the {len(waiting)} submissions{price}")
-    lines += _budget_lines(submit, limits, spent)
+    lines += _budget_lines(view, limits, spent)
     lines += held_lines(view)
     if submit:
-        digest = plan_digest(submit)
-        lines.append(f"to buy this and nothing else: {_command('run', view)} --plan {digest}")
+        command = view.caller.command("run", *purchase, "--plan", plan_digest(submit))
+        lines.append(f"to buy this and nothing else: {command}")
     return "\n".join(lines)
 
 
-def _budget_lines(submit: Sequence[Entry], limits: Limits, spent: tuple[int, int]) -> list[str]:
-    allowed = affordable(submit, limits, spent)
+def _budget_lines(view: Overview, limits: Limits, spent: tuple[int, int]) -> list[str]:
+    submit = view.buying
+    allowed = affordable(submit, limits, spent, view.today)
     lines = []
     if limits.budget_tasks is not None or limits.budget_cost is not None:
         lines.append(f"budget: {spending(spent, limits)} so far")
+    if limits.per_day != Budget():
+        lines.append(f"today (UTC): {spending_of(view.today, limits.per_day)} so far")
     if limits.per_run != Budget():
         lines.append(f"a run may buy {allowance(limits.per_run)}")
     if allowed < len(submit):
@@ -157,6 +162,8 @@ def summary(
         parts.append(", ".join(others))
     if not idle:
         parts.append(f"paid {spending(spent, limits)} ({bought} in this run)")
+        if limits.per_day != Budget():
+            parts.append(f"today {spending_of(view.today, limits.per_day)}")
     if ending.stop not in {Stop.FINISHED, Stop.PASS}:
         why = f": {ending.problem.code}: {ending.problem.message}" if ending.problem else ""
         parts.append(f"stopped: {ending.stop}{printable(why)}")
@@ -187,6 +194,8 @@ def _next_commands(view: Overview, ending: Ending) -> list[str]:
         lines.append("mend the key or the credit, then run again; nothing is lost")
     if ending.stop is Stop.BUDGET:
         lines.append("raise `budget` in the manifest to buy the rest")
+    if ending.stop is Stop.DAY_BUDGET:
+        lines.append("the rest can be bought from midnight UTC on, or with a greater budget a day")
     if ending.stop is Stop.CHOSEN:
         lines.append("look at what was chosen; without the choice, a run buys the rest:")
     if counts[Action.RESUME] or (counts[Action.SUBMIT] and ending.stop is not Stop.BUDGET):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from runner import policy
-from runner.jobs import Job, Limits, Spent, Status, Tally
+from runner.jobs import NOTHING, Job, Limits, Spent, Status, Tally
 
 
 class Underway:
     """The keys of the jobs on their way, by where they are; all times are seconds since 1970.
 
-    `spent` is what was spent before: paid submissions and their cost.
+    `spent` is what was spent before, `today` the part of it spent in the day of `now`.
     """
 
-    def __init__(self, limits: Limits, spent: tuple[int, int]) -> None:
+    def __init__(
+        self, limits: Limits, spent: tuple[int, int], today: Spent = NOTHING, now: float = 0.0
+    ) -> None:
         self._limits = limits
         self._attempts, self._cost = self._before = Spent(*spent)
+        self._day, self._today = policy.day_of(now), today
         self.submitting: set[int] = set()
         self.at_provider: set[int] = set()
         self.downloading: set[int] = set()
@@ -34,9 +37,19 @@ class Underway:
 
     def changed(self, before: Job, after: Job, now: float) -> None:
         """Take note of a change that is stored: what it cost, and where the job is now."""
-        self._attempts += after.attempts - before.attempts
-        self._cost += after.spent - before.spent
+        tasks, cost = after.attempts - before.attempts, after.spent - before.spent
+        self._attempts += tasks
+        self._cost += cost
+        self._today = self._spent_today(now)
+        self._day = max(self._day, policy.day_of(now))
+        # What is given back counts for the day on which it was spent; no clock that is set back
+        # makes a day's budget new.
+        if policy.day_of(after.submitted_at) >= min(self._day, policy.day_of(now)):
+            self._today = Spent(self._today.tasks + tasks, self._today.cost + cost)
         self.place(after, now)
+
+    def _spent_today(self, now: float) -> Spent:
+        return NOTHING if policy.day_of(now) > self._day else self._today
 
     def leave(self, job: Job) -> None:
         """Nothing more is done about a job in this run."""
@@ -60,4 +73,5 @@ class Underway:
             self._cost,
             allowed,
             Spent(self._attempts - self._before.tasks, self._cost - self._before.cost),
+            self._spent_today(now),
         )

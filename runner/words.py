@@ -25,13 +25,18 @@ class Caller:
 
 
 def spending(spent: tuple[int, int], limits: Limits) -> str:
+    """Paid tasks and their cost, each with its budget over all runs where there is one."""
+    return spending_of(spent, Budget(limits.budget_tasks, limits.budget_cost))
+
+
+def spending_of(spent: tuple[int, int], budget: Budget) -> str:
     """Paid tasks and their cost, each with its budget where there is one."""
     tasks, cost = spent
     words = plural(tasks, "task")
-    if limits.budget_tasks is not None:
-        words = f"{tasks} of {plural(limits.budget_tasks, 'task')}"
-    if limits.budget_cost is not None:
-        return f"{words}, {money(cost)} of {money(limits.budget_cost)}"
+    if budget.tasks is not None:
+        words = f"{tasks} of {plural(budget.tasks, 'task')}"
+    if budget.cost is not None:
+        return f"{words}, {money(cost)} of {money(budget.cost)}"
     return f"{words}, {money(cost)}" if cost else words
 
 

@@ -27,7 +27,7 @@ def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
     free = not batch.api.key_variable
     if free or batch.options.yes or limits.confirm_above == Budget():
         return
-    planned = orders[: affordable(orders, limits, spent)]
+    planned = orders[: affordable(orders, limits, spent, view.today)]
     cost = total_cost(planned)
     if not needs_consent(Spent(len(planned), cost or 0), limits):
         return

@@ -37,6 +37,6 @@ def plan(as_json: bool, **given: Any) -> ExitCode:
             found = plan_json(view, batch.limits, spent)
             words = json.dumps(found, indent=2, ensure_ascii=False)
         else:
-            words = plan_text(view, batch.limits, spent)
+            words = plan_text(view, batch.limits, spent, batch.options.purchase)
     click.echo(words)
     return ExitCode.DONE

@@ -104,7 +104,7 @@ def _worked(
     """Run, and gather what came of it."""
     before = ledger.writes()
     admission = batch.admit(ledger)
-    view = batch.overview(admission)
+    view = batch.overview(admission, ledger)
     batch.check_folders(view)
     agree(batch, view, ledger.spent())
     bring_in_line(ledger, admission, time.time())
@@ -115,7 +115,7 @@ def _worked(
     ending = session.run(strangers)
     idle = ledger.writes() == ready
     if ledger.writes() != before:
-        view = batch.overview(batch.admit(ledger))
+        view = batch.overview(batch.admit(ledger), ledger)
     if view.chosen is not None and ending.stop is Stop.FINISHED and view.actions()[Action.SUBMIT]:
         ending = Ending(Stop.CHOSEN)
     code = exit_code(view, ending)

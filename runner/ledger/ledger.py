@@ -469,6 +469,18 @@ class Ledger:
                 for key, at, event, before, after, detail in rows
             ]
 
+    def paying(self, since: float, statuses: Collection[Status]) -> Iterator[PastEvent]:
+        """What happened from a moment on to jobs with one of these statuses, as it is asked for."""
+        places = ", ".join("?" * len(statuses))
+        query = (
+            'SELECT job, at, event, "from", "to", detail FROM events '
+            f'WHERE at >= ? AND "from" IN ({places}) ORDER BY seq'
+        )
+        with _explained(self.path):
+            for row in self._db.execute(query, [since, *statuses]):
+                key, at, event, before, after, detail = row
+                yield PastEvent(key, at, event, Status(before), Status(after), json.loads(detail))
+
     def renders(self, newest: int) -> list[tuple[Body, float, float]]:
         """The newest renders, oldest first: what was asked, and between which ages they ended.
 

@@ -29,7 +29,8 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Service
     general = settings.read(path, top, faulty, reader)
     common = shared.read(path, top, reader)
     limits = general.limits
-    budgeted = limits.budget_cost is not None or limits.confirm_above.cost is not None
+    kept = (limits.per_day, limits.per_run, limits.confirm_above)
+    budgeted = limits.budget_cost is not None or any(each.cost is not None for each in kept)
     common = common._replace(labels=output.columns(general.output))
     intake = Intake(general.provider, common, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)

@@ -176,6 +176,34 @@ BUDGET = _table(
         values.amount,
         aliases=("money", "amount", "usd", "dollars", "total"),
     ),
+    Field(
+        "tasks_per_day",
+        "At most so many paid submissions in a day of UTC, over all runs.",
+        _number(0, 10**9),
+        values.integer(0, 10**9),
+        aliases=("daily", "dailytasks", "perday"),
+    ),
+    Field(
+        "cost_per_day",
+        "At most so much money in a day of UTC, over all runs; needs `price`.",
+        _AMOUNT,
+        values.amount,
+        aliases=("dailycost", "dailymoney"),
+    ),
+    Field(
+        "tasks_per_run",
+        "At most so many paid submissions in one run.",
+        _number(0, 10**9),
+        values.integer(0, 10**9),
+        aliases=("maxtasks", "perrun"),
+    ),
+    Field(
+        "cost_per_run",
+        "At most so much money in one run; needs `price`.",
+        _AMOUNT,
+        values.amount,
+        aliases=("maxcost",),
+    ),
 )
 CONFIRM = _table(
     Field("tasks", "Ask above so many tasks.", _number(0, 10**9), values.integer(0, 10**9)),

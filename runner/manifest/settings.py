@@ -19,6 +19,7 @@ POLITE_INTERVAL = 5.0
 # The most that `concurrency: auto` tries. No provider is known to take as many; one that takes
 # everything and hides its queue would else be handed the whole catalog at once.
 AUTO_CEILING = 500
+_KINDS = ("", "_per_day", "_per_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,14 @@ def _name_of(path: Path, reader: Reader) -> str:
 
 def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits:
     budget = reader.section(top, "budget", BUDGET)
+    in_all, per_day, per_run = (
+        _budget(budget, kind, reader) for kind in ("", "_per_day", "_per_run")
+    )
     confirm, above = _confirm(top.get("confirm_above"), reader)
-    cost = reader.value(budget, BUDGET["cost"], "budget.")
     if "price" not in {*top, *faulty}:
         hint = "add `price`: what one task costs you"
-        priced = {"budget.cost": budget.get("cost"), "confirm_above": confirm}
-        for path, node in priced.items():
+        priced = {f"budget.{name}": node for name, node in budget.items() if "cost" in name}
+        for path, node in {**priced, "confirm_above": confirm}.items():
             if node is not None:
                 reader.mistake(node, path, "needs a price to be kept", hint)
     given = {
@@ -88,11 +91,20 @@ def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits
     }
     limits = Limits(
         **{name: value for name, value in given.items() if value is not None},
-        budget_tasks=reader.value(budget, BUDGET["tasks"], "budget."),
-        budget_cost=None if cost is None else values.millionths(cost),
+        budget_tasks=in_all.tasks,
+        budget_cost=in_all.cost,
+        per_day=per_day,
+        per_run=per_run,
         confirm_above=above,
     )
     return with_concurrency(limits, reader.value(top, TOP["concurrency"]))
+
+
+def _budget(given: Mapping[str, Node], kind: str, reader: Reader) -> Budget:
+    """One kind of budget: over all, or for a time."""
+    tasks = reader.value(given, BUDGET[f"tasks{kind}"], "budget.")
+    cost = reader.value(given, BUDGET[f"cost{kind}"], "budget.")
+    return Budget(tasks, None if cost is None else values.millionths(cost))
 
 
 def _confirm(node: Node | None, reader: Reader) -> tuple[Node | None, Budget]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 
 from desk import MANIFEST, Desk
@@ -118,3 +119,29 @@ def test_a_rehearsal_asks_nobody(desk: Desk) -> None:
     """What is free needs no consent."""
     desk.manifest(1, MANIFEST.replace("jobs:", "confirm_above: {tasks: 0}\njobs:"))
     desk.run("run", "batch.yaml", "--sandbox")
+
+
+def test_budgets_are_shown(provided: Provided) -> None:
+    """The plan and the last words tell what today's budget leaves, and which one ended a run."""
+    desk = provided(*QUICK)
+    head = MANIFEST.replace("jobs:", "price: 0.5\nbudget: {tasks: 9, cost_per_day: 1.50}\njobs:")
+    desk.manifest(5, head)
+    last = desk.run("run", "batch.yaml", code=3).stdout
+    assert "today 3 tasks, 1.50 of 1.50" in last
+    assert "the day's budget is spent" in last
+    plan = desk.run("plan", "batch.yaml").stdout
+    assert "today (UTC): 3 tasks, 1.50 of 1.50 so far" in plan
+    assert "the next run may make 0 of these 2 submissions" in plan
+    found = json.loads(desk.run("plan", "batch.yaml", "--json").stdout)["budget"]
+    assert found["per_day"]["spent"] == {"tasks": 3, "cost": "1.50"}
+
+
+def test_the_command_that_a_plan_shows(provided: Provided) -> None:
+    """Copied as it stands it buys what the plan showed: the choice is in it."""
+    desk = provided(*QUICK)
+    desk.manifest(6)
+    plan = desk.run("plan", "batch.yaml", "--only", "lamp-*", "--sample", "2").stdout
+    words = shlex.split(plan.splitlines()[-1].partition(" runner ")[2])
+    assert words[:4] == ["run", "batch.yaml", "--only=lamp-*", "--sample=2"]
+    desk.run(*words, code=3)
+    assert desk.audit()["charged"] == 2

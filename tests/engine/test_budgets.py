@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from world import World, entries
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import Perform, World, entries
 
-from runner.jobs import Budget, Limits, Status, Stop
+from runner import policy
+from runner.engine import Engine, spent_today
+from runner.jobs import Budget, Event, Limits, Spent, Status, Step, Stop
+from runner.underway import Underway
 
 
 def done(world: World) -> set[str]:
@@ -57,3 +64,71 @@ def test_a_run_spends_no_more_than_it_may(tmp_path: Path) -> None:
     unknown = World(tmp_path / "unknown", limits=Limits(per_run=Budget(cost=1_000_000)))
     assert unknown.run(entries(2)).stop is Stop.RUN_BUDGET
     assert unknown.charged == 0
+
+
+def test_a_day_buys_no_more_than_it_may(tmp_path: Path) -> None:
+    """Over several runs of one day; what was refused is given back; the next day goes on."""
+    limits = Limits(per_day=Budget(tasks=3), per_run=Budget(tasks=2))
+    world = World(tmp_path, "submit:429#2", "submit:400~lamp-02", limits=limits)
+    world.now = 20_000 * policy.DAY + 3600
+    assert world.run(entries(8)).stop is Stop.RUN_BUDGET
+    assert world.charged == 2
+    for _ in range(2):
+        assert world.run(entries(8)).stop is Stop.DAY_BUDGET
+        assert world.charged == 3
+    world.now += policy.DAY
+    assert world.run(entries(8)).stop is Stop.RUN_BUDGET
+    assert world.run(entries(8)).stop is Stop.DAY_BUDGET
+    assert world.charged == 6
+
+
+def test_midnight_within_a_run(tmp_path: Path) -> None:
+    """A run that goes on past midnight UTC has the new day's budget, and counts from nothing."""
+    world = World(tmp_path, limits=Limits(concurrency=2, per_day=Budget(tasks=4)))
+    world.now = 20_000 * policy.DAY - 30
+    assert world.run(entries(9)).stop is Stop.DAY_BUDGET
+    assert world.charged == 6
+
+
+def test_a_clock_set_back_makes_no_new_day(tmp_path: Path) -> None:
+    """A day's budget is not to be had twice by a clock that jumps."""
+    limits = Limits(per_day=Budget(tasks=2))
+    books = Underway(limits, (0, 0), Spent(2, 0), now=20_000 * policy.DAY + 5)
+    assert books.tally(20_000 * policy.DAY - 5, 1).today == (2, 0)
+    assert books.tally(20_001 * policy.DAY, 1).today == (0, 0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from(["429", "400", "cut", "502", "connect-error"]), max_size=6))
+def test_the_log_and_the_run_count_the_same(faults: list[str]) -> None:
+    """What a run's own books say of the day is what the event log says of it afterwards."""
+    with TemporaryDirectory() as folder:
+        chosen = [f"submit:{fault}#1" for fault in faults]
+        world = World(Path(folder), *chosen, limits=Limits(per_day=Budget(tasks=5)))
+        seen: list[Spent] = []
+
+        def note(perform: Perform, engine: Engine) -> Perform:
+            async def noting(step: Step) -> Event:
+                event = await perform(step)
+                seen.append(engine.tally.today)
+                return event
+
+            return noting
+
+        world.run([replace(each, cost=7) for each in entries(8)], wrap=note)
+        with closing(world.open()) as ledger:
+            told = spent_today(ledger, world.limits, world.now)
+            assert told == ledger.spent()
+        assert max(each.tasks for each in seen) <= 5
+        assert seen[-1] == told
+
+
+def test_a_chosen_job_that_comes_back_is_bought(tmp_path: Path) -> None:
+    """What was uncertain when it was chosen, and is to be bought again, is among the chosen."""
+    world = World(tmp_path, "submit:cut#1", limits=Limits(concurrency=1))
+    world.chosen = [0]
+    world.run(entries(2))
+    assert world.statuses()["lamp-01"] is Status.UNCERTAIN
+    world.limits = replace(world.limits, resubmit_uncertain=True)
+    world.run(entries(2))
+    assert done(world) == {"lamp-01"}

@@ -58,7 +58,7 @@ RIGHT = {
     "concurrency": ["5", "auto"],
     "rate": ["30/min", "2 / s"],
     "output": ["out", "out/{id}.mp4", "out/{seed}{id}.mp4"],
-    "budget": ["{tasks: 5}", "{cost: 20.00}"],
+    "budget": ["{tasks: 5}", "{cost: 20.00}", "{tasks_per_day: 3, cost_per_run: 2}"],
     "confirm_above": ["20.00", "{tasks: 50}"],
     "price": ["0.32", "{per_second: 0.05}", "{gen3a_turbo: 0.3}"],
     "poll_interval": ["5s"],

@@ -43,7 +43,7 @@ FLOORS: dict[str, set[str]] = {
     "pace": {"jobs", "policy", "pacing", "polling"},
     "carry": {"policy"},
     "underway": {"jobs", "policy"},
-    "engine": {"jobs", "policy", "pace", "underway", "ledger", "carry"},
+    "engine": {"jobs", "policy", "pace", "underway", "ledger", "carry", "history"},
     "overview": {"jobs", "compact", "errors", "admission", "words"},
     "records": {"jobs", "admission", "overview", "words"},
     "report": {"jobs", "admission", "overview", "words"},

@@ -329,6 +329,16 @@ def test_polls_without_news_are_not_stored(event: Event, noteworthy: bool) -> No
     assert policy.is_noteworthy(job(Status.RUNNING, remote_status="RUNNING"), event) is noteworthy
 
 
+def test_money_moves_from_payable_statuses_alone() -> None:
+    """From any other status no event spends or gives back: what a day's sum may leave out."""
+    for status, kind in policy.TRANSITIONS:
+        if status not in policy.PAYABLE:
+            (event,) = (each for each in ONE_OF_EACH if type(each) is kind)
+            before = Job(1, "a", "", "", {}, cost=5, status=status, attempts=1, spent=5)
+            after = policy.apply(before, event, 1.0)
+            assert (after.attempts, after.spent) == (1, 5), (status, kind)
+
+
 def test_an_adopted_task_counts_as_paid() -> None:
     """It has its cost and its attempt, and is waited for from now on."""
     after = policy.apply(job(), Adopted("task-3"), 50.0)
