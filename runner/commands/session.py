@@ -21,7 +21,8 @@ from runner.commands.consent import agree
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
-from runner.jobs import Ending, Event, Job, Saved, Status, Stop
+from runner.events import Event, Saved
+from runner.jobs import Ending, Job, Status, Stop
 from runner.ledger import Ledger
 from runner.log import Log
 from runner.manifest import Services

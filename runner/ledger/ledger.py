@@ -22,24 +22,19 @@ from typing import Any
 from sqlite_utils import Database
 
 from runner.errors import StateError, StateWriteError
-from runner.jobs import (
+from runner.events import (
     Accepted,
-    Body,
     Edited,
-    Entry,
     Event,
     FetchFailed,
-    Identity,
     Invisible,
-    Job,
     PollFailed,
-    Problem,
     Rendered,
     RenderFailed,
-    Status,
     StillRunning,
     SubmitStarted,
 )
+from runner.jobs import Body, Entry, Identity, Job, Problem, Status
 from runner.ledger.migrations import migrations
 from runner.ledger.rescue import Rescued, RescueFile, kept_ids
 
