@@ -25,6 +25,7 @@ from runner import (
 from runner.events import Event, NotSent, SubmitStarted
 from runner.jobs import Job, Problem, Status, Submit
 from runner.ledger import Ledger
+from runner.ledger.reading import Reader
 from simulation.seams import all_replaced
 
 Replacements = list[tuple[Any, str, object]]
@@ -77,7 +78,7 @@ def intent_after_post() -> Replacements:
     recover = engine.Engine._recover
     return [
         (Ledger, "record", late),
-        (Ledger, "next_planned", not_waiting),
+        (Reader, "next_planned", not_waiting),
         (engine.Engine, "_recover", fresh),
     ]
 

@@ -24,8 +24,8 @@ def events_are_not_written() -> Replacements:
 
     def silent(self: Ledger, before: Job, event: Event, after: Job, at: float) -> None:
         if isinstance(event, events.Rendered):
-            values = (*ledger._values(after), before.key, before.status)
-            self._db.conn.execute(ledger._UPDATE, values)
+            values = (*ledger.values_of(after), before.key, before.status)
+            self._db.conn.execute(ledger.UPDATE, values)
         else:
             write(self, before, event, after, at)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from runner import jobs, lifecycle
+from runner import events, lifecycle
 from runner.events import Event
 from runner.jobs import Job, Problem, Status
 from runner.ledger import PastEvent
@@ -49,5 +49,5 @@ def revived(name: str, detail: Mapping[str, Any]) -> Event:
     values = dict(detail)
     if "problem" in values:
         values["problem"] = Problem(**values["problem"])
-    event: Event = getattr(jobs, name)(**values)
+    event: Event = getattr(events, name)(**values)
     return event

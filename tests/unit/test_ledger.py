@@ -347,8 +347,6 @@ def test_a_reader_sees_what_is_committed(path: Path) -> None:
             with ledger._transaction():
                 after_that = lifecycle.apply(after, Rendered(SIGNED), 3)
                 ledger._write(after, Rendered(SIGNED), after_that, 3)
-                    after, Rendered(SIGNED), lifecycle.apply(after, Rendered(SIGNED), 3), 3
-                )
                 assert ledger.jobs() != [after]
                 assert reader.jobs() == [after]
             assert reader.jobs()[0].status is Status.RENDERED
@@ -853,7 +851,8 @@ RECORDING = """
 import sys
 from pathlib import Path
 from runner.engine import commit
-from runner.jobs import Accepted, Entry, SubmitStarted
+from runner.events import Accepted, SubmitStarted
+from runner.jobs import Entry
 from runner.ledger import Ledger, StateLock
 path = Path(sys.argv[1])
 lock = StateLock(path)
