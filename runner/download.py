@@ -7,9 +7,9 @@ import hashlib
 import ipaddress
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import anyio
 import anyio.to_thread
 
-from runner import mp4
+from runner import mp4, tags
 from runner.events import Event, FetchFailed, LinkExpired, Saved
 from runner.jobs import Problem
 from runner.transport import Download, Transport, TransportError
@@ -36,6 +36,16 @@ class _Received:
 
     sha256: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What is put in place: the part file, or a tagged copy of it; `note` says why not a copy."""
+
+    part: Path
+    sha256: str
+    size: int
+    note: str = ""
 
 
 class _FailedError(Exception):
@@ -60,8 +70,13 @@ class Downloader:
         self._in_thread = in_thread
         self._lasting: set[Path] = set()
 
-    async def fetch(self, url: str, task_id: str, target: Path) -> Event:
+    async def fetch(
+        self, url: str, task_id: str, target: Path, wanted: Mapping[str, str] | None = None
+    ) -> Event:
         """Put the video at `target`, or beside it where another file has that name.
+
+        `wanted` are the tags that it gets on the way, as `tags.write` takes them. A video that
+        can't be tagged is put in place as it came: `Saved` has a note then.
 
         Returns `Saved`, `LinkExpired` when a fresh address is needed, or `FetchFailed`; with
         `local` set when this machine could not take the file. A video is at its place only
@@ -71,9 +86,10 @@ class Downloader:
         try:
             await self._make_folder(target.parent.absolute())
             _discard(part)  # perhaps a second name of a video that a killed run had just published
+            _discard(_beside(part))
             with anyio.fail_after(_LONGEST):
                 received = await self._receive(url, part)
-            saved: Saved = await self._in_thread(_finish, part, target, received)
+            saved: Saved = await self._in_thread(_finish, part, target, received, wanted)
             return saved
         except _FailedError as failed:
             return failed.event
@@ -87,6 +103,7 @@ class Downloader:
             return FetchFailed(Problem("disk", words), local=not passing)
         finally:
             _discard(part)
+            _discard(_beside(part))
 
     async def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -180,32 +197,60 @@ async def _stream(download: Download, part: Path) -> _Received:
     return _Received(digest.hexdigest(), size)
 
 
-def _finish(part: Path, target: Path, received: _Received) -> Saved:
-    """Check the whole file, sync it and put it in its place: the part that may block."""
+def _finish(
+    part: Path, target: Path, received: _Received, wanted: Mapping[str, str] | None
+) -> Saved:
+    """Check the whole file, tag it, sync it and put it in its place: the part that may block."""
     with part.open("rb") as file:
         defect = mp4.defect(file)
     if defect:
         raise _FailedError(LinkExpired(Problem("bad_video", defect)))
-    _sync(part)
-    return _publish(part, target, received)
+    ready = _Ready(part, received.sha256, received.size)
+    if wanted:
+        ready = _tagged(ready, wanted)
+    _sync(ready.part)
+    return _publish(ready, target, received)
 
 
-def _publish(part: Path, target: Path, received: _Received) -> Saved:
+def _tagged(came: _Ready, wanted: Mapping[str, str]) -> _Ready:
+    """A tagged copy of the video that came, or that video with a note.
+
+    The copy is complete before anything has the video's name, so no file is ever changed after
+    its digest was told.
+    """
+    copy = _beside(came.part)
+    try:
+        with came.part.open("rb") as source, copy.open("xb") as target:
+            written = tags.write(source, target, wanted)
+        with copy.open("rb") as file:
+            if defect := mp4.defect(file):
+                raise tags.UntaggableError(f"written, it would be {defect}")
+    except Exception as error:  # whatever it is: a video that was paid for comes home without tags
+        words = error.strerror if isinstance(error, OSError) else str(error)
+        return replace(came, note=f"no metadata was written: {words or type(error).__name__}")
+    return _Ready(copy, *written)
+
+
+def _publish(ready: _Ready, target: Path, received: _Received) -> Saved:
     """Give the part file its final name, never one that another file has.
 
-    The same bytes already there are this very video, published by a run that was killed before
-    it could say so.
+    The same bytes already there, tagged or not, are this very video, published by a run that was
+    killed before it could say so.
     """
     number = 1
     place = target
-    while not _claim(part, place):
-        if _digest(place) == received.sha256:
-            part.unlink()
+    known = {received.sha256: received.size, ready.sha256: ready.size}
+    sha256 = ready.sha256
+    while not _claim(ready.part, place):
+        if (there := _digest(place)) in known:
+            sha256 = there
+            ready.part.unlink()
             break
         number += 1
         place = target.with_name(f"{target.stem}-{number}{target.suffix}")
     _sync(place.parent)
-    return Saved(str(place), received.sha256, received.size)
+    came = received.sha256 if sha256 != received.sha256 else ""
+    return Saved(str(place), sha256, known[sha256], came, ready.note)
 
 
 def _claim(part: Path, place: Path) -> bool:
@@ -242,6 +287,11 @@ def _digest(path: Path) -> str:
 def _discard(part: Path) -> None:
     with suppress(OSError):
         part.unlink()
+
+
+def _beside(part: Path) -> Path:
+    """Where a part file's tagged copy is written."""
+    return part.with_name(f"{part.stem}.tagged{part.suffix}")
 
 
 def _tag(task_id: str) -> str:

@@ -151,11 +151,17 @@ class GaveUp:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The whole video is on disk, checked and renamed into place."""
+    """The whole video is on disk, checked and renamed into place.
+
+    `sha256` and `size` are those of the file. `received` is the digest of what came, where the
+    file was given metadata; `note` says why it was not, where it should have been.
+    """
 
     output: str
     sha256: str
     size: int
+    received: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _LONGEST = 10_000  # boxes; a fragmented film has two a fragment
+
+
+class Span(NamedTuple):
+    """An outermost box: its kind, where it begins in the file, and how many bytes it takes."""
+
+    kind: bytes
+    place: int
+    size: int
 
 
 def defect(file: BinaryIO) -> str:
@@ -15,23 +23,30 @@ def defect(file: BinaryIO) -> str:
     an index (`moov`) and media (`mdat`): so every strict prefix of a film whose last box is its
     only index or media has a defect, unless that box says no size (0: up to the end).
     """
+    return outline(file)[1]
+
+
+def outline(file: BinaryIO) -> tuple[list[Span], str]:
+    """The outermost boxes in order, up to the first that is wrong, and the defect."""
     end = file.seek(0, os.SEEK_END)
     place = 0
-    kinds: set[bytes] = set()
+    spans: list[Span] = []
     for _ in range(_LONGEST):
         if place == end:
             break
         size, kind = _box(file, place, end)
-        if not kinds and kind != b"ftyp":
-            return "not an MP4: it does not begin with an ftyp box"
+        if not spans and kind != b"ftyp":
+            return spans, "not an MP4: it does not begin with an ftyp box"
         if size < 8 or place + size > end:
-            return f"not whole: a box at byte {place} does not end within the file's {end} bytes"
-        kinds.add(kind)
+            words = f"not whole: a box at byte {place} does not end within the file's {end} bytes"
+            return spans, words
+        spans.append(Span(kind, place, size))
         place += size
     if place != end:
-        return "not an MP4: too many boxes"
+        return spans, "not an MP4: too many boxes"
+    kinds = {span.kind for span in spans}
     missing = [name for name in ("ftyp", "moov", "mdat") if name.encode() not in kinds]
-    return f"not whole: no {' and no '.join(missing)} box" if missing else ""
+    return spans, f"not whole: no {' and no '.join(missing)} box" if missing else ""
 
 
 def _box(file: BinaryIO, place: int, end: int) -> tuple[int, bytes]:

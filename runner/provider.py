@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from runner.apis import Api
@@ -24,12 +24,15 @@ class Provider:
         downloader: Downloader,
         place: Callable[[Job], Path],
         wall: Callable[[], float] = time.time,
+        *,
+        tags: Callable[[Job], Mapping[str, str]] = lambda job: {},
     ) -> None:
         self._api = api
         self._transport = transport
         self._downloader = downloader
         self._place = place
         self._wall = wall
+        self._tags = tags
 
     async def perform(self, step: Step) -> Event:
         """Do one step. Shielding a paid one from cancellation is the caller's business."""
@@ -39,7 +42,8 @@ class Provider:
             case Poll(job=job, feed=feed):
                 return await self._poll(job, feed=feed and bool(self._api.feed))
             case Fetch(job=job):
-                return await self._downloader.fetch(job.url, job.task_id, self._place(job))
+                place, tags = self._place(job), self._tags(job)
+                return await self._downloader.fetch(job.url, job.task_id, place, tags)
 
     async def _submit(self, job: Job) -> Event:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from io import BytesIO
 
 from runner.events import (
     Abandoned,
@@ -20,6 +21,7 @@ from runner.jobs import Job
 from runner.ledger import Ledger, PastEvent
 from runner.sandbox import FilmSpec, Simulator, tiny
 from runner.sandbox.tasks import Phase, Task
+from runner.tags import write
 from simulation.allowances import key_of
 
 STRICT_CONCURRENCY = True
@@ -55,6 +57,7 @@ class Books:
         self._paid_at: dict[str, float] = {}
         self._in_air: set[int] = set()
         self._films: dict[str, bytes] = {}
+        self._forms: dict[str, list[bytes]] = {}
 
     def begin(self, limit: int, patience: float) -> None:
         """A run begins, with so many tasks at once, a submit in doubt counted for so long."""
@@ -149,6 +152,20 @@ class Books:
             body = self.simulator.tasks[task_id].charge.body
             self._films[task_id] = tiny(FilmSpec.of(task_id, body))
         return self._films[task_id]
+
+    def tags(self, task_id: str) -> dict[str, str]:
+        """The metadata that a task's video gets on its way: every other one gets some."""
+        return {"title": task_id} if sum(task_id.encode()) % 2 else {}
+
+    def forms(self, task_id: str) -> list[bytes]:
+        """What may stand on the disk as a task's video: as it came, or with its metadata."""
+        if task_id not in self._forms:
+            film = self.film(task_id)
+            self._forms[task_id] = [film]
+            if tags := self.tags(task_id):
+                write(BytesIO(film), tagged := BytesIO(), tags)
+                self._forms[task_id].append(tagged.getvalue())
+        return self._forms[task_id]
 
     def _excused(self, task: Task) -> bool:
         """Whether the runner may take an unfinished task for one that holds no slot."""

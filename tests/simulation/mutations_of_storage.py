@@ -116,8 +116,8 @@ def overwrites_files() -> Replacements:
 def part_is_a_video() -> Replacements:
     """The part file is reported as the video."""
 
-    def publish(part: Path, target: Path, received: Any) -> Saved:
-        return Saved(str(part), received.sha256, received.size)
+    def publish(ready: Any, target: Path, received: Any) -> Saved:
+        return Saved(str(ready.part), ready.sha256, ready.size)
 
     return [
         (download, "_publish", publish),

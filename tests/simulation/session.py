@@ -112,7 +112,12 @@ class Session:
             def place(job: Job) -> object:
                 return self._batch.place(job.id, job.body)
 
-            provider = Provider(self._batch.api, transport, downloader, place, self._wall)
+            def tags(job: Job) -> object:
+                return self._books.tags(job.task_id)
+
+            provider = Provider(
+                self._batch.api, transport, downloader, place, self._wall, tags=tags
+            )
             engine = Engine(
                 ledger,
                 self._watched(provider),
