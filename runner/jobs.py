@@ -470,6 +470,7 @@ class Stop(StrEnum):
     ADDRESS = "the base URL does not lead to the provider"
     ACCOUNT = "the provider refuses the account"
     DISK = "a video can't be written"
+    IMAGES = "preflight lets nothing new be bought"
 
 
 @dataclass(frozen=True, slots=True)

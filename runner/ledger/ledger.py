@@ -521,6 +521,19 @@ class Ledger:
                 "INSERT OR REPLACE INTO memory VALUES (?, ?)", (name, json.dumps(value))
             )
 
+    def images(self, since: float) -> dict[str, object]:
+        """The images found well since then: digest of the address -> what it was, as JSON."""
+        query = "SELECT address, picture FROM images WHERE at >= ?"
+        with _explained(self.path):
+            return {address: json.loads(text) for address, text in self._db.execute(query, [since])}
+
+    def keep_images(self, found: Mapping[str, object], at: float, since: float) -> None:
+        """Keep what was found well, and drop what is older than `since`. Not synced."""
+        rows = ((address, at, json.dumps(picture)) for address, picture in found.items())
+        with self._transaction(synced=False):
+            self._db.conn.execute("DELETE FROM images WHERE at < ?", [since])
+            self._db.conn.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", rows)
+
     def defects(self) -> list[str]:
         """What SQLite itself finds wrong with the file; empty when it is sound."""
         with _explained(self.path):

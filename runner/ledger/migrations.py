@@ -82,3 +82,17 @@ def m001_jobs_events_runs(db: Database) -> None:
 def m002_memory(db: Database) -> None:
     """What runs learnt of the provider and the next run starts from, one JSON value a name."""
     db.execute("CREATE TABLE memory (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+
+
+@migrations()
+def m003_images(db: Database) -> None:
+    """The images that were found well, so that they are not asked for again soon."""
+    db.execute(
+        """
+        CREATE TABLE images (
+            address TEXT PRIMARY KEY,    -- digest of it: an address may hold a signature
+            at REAL NOT NULL,            -- when it was asked for
+            picture TEXT NOT NULL        -- what it was, as JSON
+        )
+        """
+    )

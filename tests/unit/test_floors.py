@@ -29,6 +29,8 @@ FLOORS: dict[str, set[str]] = {
     "selection": set(),
     "words": {"jobs"},
     "dialects": {"jobs"},
+    "images": {"dialects", "models"},
+    "inspection": {"images", "jobs", "words"},
     "log": set(),
     "hooks": {"jobs", "words"},
     "notify": {"errors", "transport"},
@@ -37,6 +39,8 @@ FLOORS: dict[str, set[str]] = {
     "apis": {"errors"},
     "transport": {"apis", "dialects", "errors"},
     "download": {"jobs", "mp4", "transport"},
+    "prober": {"dialects", "images", "transport"},
+    "account": {"apis", "dialects", "jobs", "transport"},
     "provider": {"apis", "jobs", "dialects", "download", "transport"},
     "videos": {"jobs"},
     "history": {"jobs", "policy"},
@@ -113,6 +117,7 @@ def test_nothing_below_imports_the_top() -> None:
     [
         ("httpx", {"transport", "sandbox"}),
         ("aiohttp", {"transport"}),
+        ("imagesize", {"images"}),
         ("sqlite_utils", {"ledger"}),
         ("sqlite3", {"ledger"}),
         ("yaml", {"manifest"}),
@@ -137,7 +142,8 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
     ("module", "heavy"),
     [
         ("runner.cli", {"yaml", "sqlite3", "anyio", "httpx", "rich", "difflib"}),
-        ("runner.commands.run", {"httpx", "aiohttp", "rich", "av"}),
+        ("runner.commands.run", {"httpx", "aiohttp", "rich", "av", "imagesize"}),
+        ("runner.commands.check", {"httpx", "aiohttp", "rich", "av", "imagesize"}),
         ("runner.commands.status", {"httpx", "aiohttp", "rich", "av"}),
     ],
 )
@@ -153,7 +159,7 @@ def test_decisions_have_no_clock_and_no_dice() -> None:
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
     sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
     told = ("policy", "admission", "recognition", "compact", "carry")
-    rooms = (*told, "pace", "pacing", "polling", "underway")
+    rooms = (*told, "pace", "pacing", "polling", "underway", "images", "inspection")
     shown = ("overview", "news", "report", "troubles", *(f"sheet/{name}" for name in sheet))
     for room in (*rooms, *shown):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}
