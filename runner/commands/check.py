@@ -34,7 +34,10 @@ if TYPE_CHECKING:  # it brings an HTTP client
     metavar="FILE",
     help="Read the API key from a file instead of the environment.",
 )
-def check(as_json: bool, online: bool, key_file: Path | None, **given: Any) -> ExitCode:
+@click.pass_context
+def check(
+    context: click.Context, /, as_json: bool, online: bool, key_file: Path | None, **given: Any
+) -> None:
     """Check a manifest and its catalog; with --online, its images and the key too.
 
     Nothing is bought, and without --online nothing is sent.
@@ -62,7 +65,7 @@ def check(as_json: bool, online: bool, key_file: Path | None, **given: Any) -> E
         if not as_json:
             raise
         click.echo(_report(manifest, None, error.findings))
-        return ExitCode.USAGE
+        context.exit(ExitCode.USAGE)
     if not as_json:
         for warning in loaded.warnings:
             click.echo(f"warning: {warning}", err=True)
@@ -72,7 +75,7 @@ def check(as_json: bool, online: bool, key_file: Path | None, **given: Any) -> E
         click.echo(_report(manifest, loaded, (), found.as_json() if found else None))
     elif found:
         click.echo("\n".join(found.lines()))
-    return found.code if found else ExitCode.DONE
+    context.exit(found.code if found else ExitCode.DONE)
 
 
 def _look(batch: Batch, key_file: Path | None) -> Online:
