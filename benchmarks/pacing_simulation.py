@@ -18,7 +18,8 @@ from functools import partial
 from math import inf, log
 
 from runner import pacing, policy
-from runner.jobs import Accepted, Event, Job, Limits, Problem, Rendered, StillRunning, Throttled
+from runner.events import Accepted, Event, Rendered, StillRunning, Throttled
+from runner.jobs import Job, Limits, Problem
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from runner.apis import Api
 from runner.dialects import Answer, read_task
-from runner.jobs import AccountRefused, Invisible
+from runner.events import AccountRefused, Invisible
 from runner.transport import Transport, TransportError
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

@@ -13,18 +13,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 from runner.compact import OnDemand
-from runner.jobs import (
-    FREE_TO_EDIT,
-    Body,
-    Edited,
-    Entry,
-    Event,
-    Identity,
-    Job,
-    Renamed,
-    Repriced,
-    Status,
-)
+from runner.events import Edited, Event, Renamed, Repriced
+from runner.jobs import FREE_TO_EDIT, Body, Entry, Identity, Job, Status
 from runner.recognition import Asked, Known, recognise
 
 _STATUSES = tuple(Status)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from runner import __version__, policy
+from runner import __version__, lifecycle
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
 from runner.engine import spent_today
@@ -307,5 +307,5 @@ def refuse_unknown(ids: Collection[str], known: Collection[str], status: str) ->
 
 def bring_in_line(ledger: Ledger, admission: Admission, now: float) -> None:
     """Write what the manifest asks into the state file: new, edited, renamed and removed jobs."""
-    changes = ((job, event, policy.apply(job, event, now)) for job, event in admission.changes())
+    changes = ((job, event, lifecycle.apply(job, event, now)) for job, event in admission.changes())
     ledger.mirror(changes, admission.additions(), admission.moves(), admission.removed, now)

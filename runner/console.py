@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from runner.jobs import Budget, Event, Job, Limits, Problem, Status, Tally
+from runner.events import Event
+from runner.jobs import Budget, Job, Limits, Problem, Status, Tally
 from runner.log import Log, write_line
 from runner.records import change_json
 from runner.words import printable, spending, spending_of

@@ -15,14 +15,13 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from runner.jobs import (
+from runner.events import (
     Accepted,
     AccountRefused,
     Event,
     Invisible,
     Lost,
     PollFailed,
-    Problem,
     Refused,
     Rendered,
     RenderFailed,
@@ -31,6 +30,7 @@ from runner.jobs import (
     Unserved,
     WrongAddress,
 )
+from runner.jobs import Problem
 
 _REQUEST_ID_HEADERS = ("x-cometapi-request-id", "x-oneapi-request-id", "x-request-id")
 _REQUEST_ID_IN_TEXT = re.compile(r"request[ _-]?id:?\s*([\w-]{8,80})", re.IGNORECASE)

@@ -18,7 +18,8 @@ import anyio
 import anyio.to_thread
 
 from runner import mp4
-from runner.jobs import Event, FetchFailed, LinkExpired, Problem, Saved
+from runner.events import Event, FetchFailed, LinkExpired, Saved
+from runner.jobs import Problem
 from runner.transport import Download, Transport, TransportError
 
 _LARGEST = 4 << 30

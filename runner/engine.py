@@ -12,37 +12,39 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from runner import carry, policy
-from runner.history import spent_in
-from runner.jobs import (
-    NOTHING,
+from runner import carry, lifecycle, policy
+from runner.events import (
     Accepted,
     AccountRefused,
-    Budget,
-    Ending,
     Event,
     FetchFailed,
     FoundRemote,
-    Job,
-    Limits,
     Lost,
     NotSent,
-    Poll,
-    Problem,
     Refused,
     Rendered,
     RenderFailed,
     RiskAccepted,
+    SubmitStarted,
+    Throttled,
+    Unserved,
+    WrongAddress,
+)
+from runner.history import spent_in
+from runner.jobs import (
+    NOTHING,
+    Budget,
+    Ending,
+    Job,
+    Limits,
+    Poll,
+    Problem,
     Spent,
     Status,
     Step,
     Stop,
     Submit,
-    SubmitStarted,
     Tally,
-    Throttled,
-    Unserved,
-    WrongAddress,
 )
 from runner.ledger import Ledger
 from runner.pace import PollPace, SubmitPace
@@ -61,7 +63,7 @@ Observe = Callable[[Job, Event, Job], None]
 
 def commit(ledger: Ledger, job: Job, event: Event, now: float) -> Job:
     """Decide what an event makes of a job, and store both. The one way a job ever changes."""
-    after = policy.apply(job, event, now)
+    after = lifecycle.apply(job, event, now)
     ledger.record(job, event, after, now)
     return after
 
@@ -70,7 +72,7 @@ def spent_today(ledger: Ledger, limits: Limits, now: float) -> Spent:
     """What was spent in this day of UTC, by the event log; not looked up without a daily budget."""
     if limits.per_day == Budget():
         return NOTHING
-    log = ledger.paying(policy.day_of(now) * policy.DAY, policy.PAYABLE)
+    log = ledger.paying(policy.day_of(now) * policy.DAY, lifecycle.PAYABLE)
     return spent_in((each.job, each.before, each.event, each.detail, each.at) for each in log)
 
 

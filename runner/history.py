@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from runner.jobs import Event, Job, Problem, Spent, Status, SubmitStarted
-from runner.policy import apply
+from runner.events import Event, SubmitStarted
+from runner.jobs import Job, Problem, Spent, Status
+from runner.lifecycle import apply
 
 _EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from runner.jobs import Event, Job, Saved
+from runner.events import Event, Saved
+from runner.jobs import Job
 from runner.words import printable
 
 AT_ONCE = 4

@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from runner import pacing, policy
-from runner.jobs import Body, Event, Job, Limits, Tally, Throttled
+from runner.events import Event, Throttled
+from runner.jobs import Body, Job, Limits, Tally
 from runner.polling import LONGEST, Render, Rhythm, group
 
 # A part of the least time between two polls, so that tasks submitted together part company.

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
 
-from runner.jobs import Accepted, Event, Job, Rate, Rendered, StillRunning, Throttled
+from runner.events import Accepted, Event, Rendered, StillRunning, Throttled
+from runner.jobs import Job, Rate
 
 DECREASE = 0.9
 # The share of what worked (and at most one task) that a sign takes away when it comes within a

@@ -9,7 +9,8 @@ from pathlib import Path
 from runner.apis import Api
 from runner.dialects import read_submit, read_task
 from runner.download import Downloader
-from runner.jobs import Event, Fetch, Job, Lost, NotSent, Poll, PollFailed, Problem, Step, Submit
+from runner.events import Event, Lost, NotSent, PollFailed
+from runner.jobs import Fetch, Job, Poll, Problem, Step, Submit
 from runner.transport import BrokenError, NotSentError, Transport
 
 

@@ -13,8 +13,9 @@ from runner.batch import Batch, Options, prepare
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ExitCode, StateError
+from runner.events import FileMissed
 from runner.history import contradiction
-from runner.jobs import FileMissed, Job, Problem, Status
+from runner.jobs import Job, Problem, Status
 from runner.ledger import Ledger, PastEvent
 from runner.videos import look
 from runner.words import plural, printable

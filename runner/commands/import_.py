@@ -17,7 +17,8 @@ from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
 from runner.errors import ConfigurationError, ExitCode, Finding, ManifestError
-from runner.jobs import Adopted, Entry, Event, FoundRemote, Job, Status, content_digest
+from runner.events import Adopted, Event, FoundRemote
+from runner.jobs import Entry, Job, Status, content_digest
 from runner.ledger import Ledger
 from runner.manifest.suggest import nearest
 from runner.manifest.values import InvalidError, identifier, shown

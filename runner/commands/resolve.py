@@ -14,7 +14,8 @@ from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import Abandoned, ConfirmedUnpaid, Event, FoundRemote, Job, Status
+from runner.events import Abandoned, ConfirmedUnpaid, Event, FoundRemote
+from runner.jobs import Job, Status
 from runner.ledger import Ledger, is_locked
 from runner.words import money, plural, printable
 

@@ -12,7 +12,7 @@ from runner.batch import Options, prepare, refuse_unknown
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
-from runner.jobs import RetryOrdered
+from runner.events import RetryOrdered
 from runner.overview import Action, Line, total_cost
 from runner.report import status_text
 from runner.words import money, plural

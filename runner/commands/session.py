@@ -22,7 +22,8 @@ from runner.commands.standin import embedded_sandbox
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
-from runner.jobs import Ending, Event, Job, Problem, Saved, Status, Stop
+from runner.events import Event, Saved
+from runner.jobs import Ending, Job, Problem, Status, Stop
 from runner.ledger import Ledger
 from runner.log import Log
 from runner.manifest import Services

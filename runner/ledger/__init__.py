@@ -1,7 +1,9 @@
 """The state file: jobs as they are, events as they came, and the runs that wrote them."""
 
-from runner.ledger.ledger import Ledger, Origin, PastEvent
+from runner.ledger.ledger import Ledger
 from runner.ledger.lock import StateLock, is_locked
+from runner.ledger.reading import Origin
 from runner.ledger.rescue import Rescued
+from runner.ledger.rows import PastEvent
 
 __all__ = ["Ledger", "Origin", "PastEvent", "Rescued", "StateLock", "is_locked"]

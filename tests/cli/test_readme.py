@@ -14,12 +14,13 @@ from pathlib import Path
 from desk import KEY, Desk
 
 from runner.errors import EXIT_CODES
-from runner.jobs import Renamed, Status
+from runner.events import Renamed
+from runner.jobs import Status
+from runner.lifecycle import TRANSITIONS
 from runner.manifest import Services, load
 from runner.manifest.fields import JOB, TOP
 from runner.manifest.presets import CAMERA
 from runner.models import KNOWN
-from runner.policy import TRANSITIONS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -13,7 +13,8 @@ from world import Perform, World, entries
 
 from runner import policy
 from runner.engine import Engine, spent_today
-from runner.jobs import Budget, Event, Limits, Spent, Status, Step, Stop
+from runner.events import Event
+from runner.jobs import Budget, Limits, Spent, Status, Step, Stop
 from runner.underway import Underway
 
 

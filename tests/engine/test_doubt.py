@@ -12,7 +12,8 @@ import pytest
 from world import World, entries, entry
 
 from runner.errors import StateError
-from runner.jobs import Accepted, Limits, Status, Stop
+from runner.events import Accepted
+from runner.jobs import Limits, Status, Stop
 from runner.ledger import Ledger
 from runner.sandbox import Span
 

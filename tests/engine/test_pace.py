@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from world import EPOCH, World, entries
 
-from runner.jobs import Limits, Rate, Rendered, Status, Stop, SubmitStarted
+from runner.events import Rendered, SubmitStarted
+from runner.jobs import Limits, Rate, Status, Stop
 from runner.ledger import Ledger
 from runner.sandbox import Span
 

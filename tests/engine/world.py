@@ -20,7 +20,8 @@ from runner.apis import APIS
 from runner.batch import bring_in_line
 from runner.download import Downloader
 from runner.engine import Engine
-from runner.jobs import Ending, Entry, Event, Job, Limits, Status, Step, content_digest
+from runner.events import Event
+from runner.jobs import Ending, Entry, Job, Limits, Status, Step, content_digest
 from runner.ledger import Ledger
 from runner.provider import Provider
 from runner.sandbox import Fault, SandboxTransport, Settings, Simulator, Span

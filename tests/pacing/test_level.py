@@ -9,19 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner import pacing
-from runner.jobs import (
+from runner.events import (
     Accepted,
     Event,
     Invisible,
-    Job,
     NotSent,
     PollFailed,
-    Problem,
     Rendered,
     RenderFailed,
     StillRunning,
     Throttled,
 )
+from runner.jobs import Job, Problem
 from runner.pacing import Level, learn
 
 PROBLEM = Problem("429", "busy")

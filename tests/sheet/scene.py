@@ -12,12 +12,11 @@ from pathlib import Path
 
 from runner.batch import Batch, Options, bring_in_line, prepare
 from runner.engine import commit
-from runner.jobs import (
+from runner.events import (
     Accepted,
     Event,
     GaveUp,
     Lost,
-    Problem,
     Rendered,
     RenderFailed,
     Saved,
@@ -25,6 +24,7 @@ from runner.jobs import (
     SubmitStarted,
     Throttled,
 )
+from runner.jobs import Problem
 from runner.ledger import Ledger
 from runner.sandbox.film import FilmSpec, render
 

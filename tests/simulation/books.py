@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from runner.jobs import (
+from runner.events import (
     Abandoned,
     Accepted,
     Event,
@@ -12,11 +12,11 @@ from runner.jobs import (
     FoundRemote,
     GaveUp,
     Invisible,
-    Job,
     PollFailed,
     Rendered,
     StillRunning,
 )
+from runner.jobs import Job
 from runner.ledger import Ledger, PastEvent
 from runner.sandbox import FilmSpec, Simulator, tiny
 from runner.sandbox.tasks import Phase, Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from runner.jobs import Event
+from runner.events import Event
 
 
 class Crash(BaseException):

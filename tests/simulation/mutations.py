@@ -11,9 +11,21 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from runner import admission, engine, jobs, policy, provider, recognition, underway
-from runner.jobs import Event, Job, NotSent, Problem, Status, Submit, SubmitStarted
+from runner import (
+    admission,
+    engine,
+    events,
+    jobs,
+    lifecycle,
+    policy,
+    provider,
+    recognition,
+    underway,
+)
+from runner.events import Event, NotSent, SubmitStarted
+from runner.jobs import Job, Problem, Status, Submit
 from runner.ledger import Ledger
+from runner.ledger.reading import Reader
 from simulation.seams import all_replaced
 
 Replacements = list[tuple[Any, str, object]]
@@ -66,7 +78,7 @@ def intent_after_post() -> Replacements:
     recover = engine.Engine._recover
     return [
         (Ledger, "record", late),
-        (Ledger, "next_planned", not_waiting),
+        (Reader, "next_planned", not_waiting),
         (engine.Engine, "_recover", fresh),
     ]
 
@@ -150,7 +162,7 @@ def retries_read_timeouts() -> Replacements:
 
     async def optimistic(self: Any, job: Job) -> Event:
         event = await submit(self, job)
-        lost = isinstance(event, jobs.Lost) and event.problem.code == "no_answer"
+        lost = isinstance(event, events.Lost) and event.problem.code == "no_answer"
         return NotSent(event.problem) if lost else event  # type: ignore[union-attr]
 
     return [(provider.Provider, "_submit", optimistic)]
@@ -163,7 +175,7 @@ def retries_server_errors() -> Replacements:
 
     def obedient(answer: Any, now: float) -> Event:
         event = read(answer, now)
-        if isinstance(event, jobs.Lost) and answer.status >= 500:
+        if isinstance(event, events.Lost) and answer.status >= 500:
             return NotSent(event.problem)
         return event
 
@@ -174,37 +186,37 @@ def retries_server_errors() -> Replacements:
 def unknown_task_is_bought_again() -> Replacements:
     """A task that a poll does not find is submitted once more."""
     judge = policy.judge
-    table = {**policy.TRANSITIONS, (Status.RUNNING, NotSent): Status.PLANNED}
+    table = {**lifecycle.TRANSITIONS, (Status.RUNNING, NotSent): Status.PLANNED}
 
     def hasty(job: Job, event: Event, *others: Any) -> Event:
         judged = judge(job, event, *others)
-        return NotSent(judged.problem) if isinstance(judged, jobs.Invisible) else judged
+        return NotSent(judged.problem) if isinstance(judged, events.Invisible) else judged
 
-    return [(policy, "judge", hasty), (policy, "TRANSITIONS", table)]
+    return [(policy, "judge", hasty), (lifecycle, "TRANSITIONS", table)]
 
 
 @mutation
 def gives_up_without_the_id() -> Replacements:
     """A job that waited too long loses its task id."""
-    apply = policy.apply
+    apply = lifecycle.apply
 
     def careless(job: Job, event: Event, now: float) -> Job:
         after = apply(job, event, now)
-        return replace(after, task_id="") if isinstance(event, jobs.GaveUp) else after
+        return replace(after, task_id="") if isinstance(event, events.GaveUp) else after
 
-    return [(policy, "apply", careless)]
+    return [(lifecycle, "apply", careless)]
 
 
 @mutation
 def doubts_cost_nothing() -> Replacements:
     """Submissions in doubt give their budget back."""
-    apply = policy.apply
+    apply = lifecycle.apply
 
     def generous(job: Job, event: Event, now: float) -> Job:
         after = apply(job, event, now)
-        return policy._refunded(after) if isinstance(event, jobs.Lost) else after
+        return lifecycle._refunded(after) if isinstance(event, events.Lost) else after
 
-    return [(policy, "apply", generous)]
+    return [(lifecycle, "apply", generous)]
 
 
 @mutation

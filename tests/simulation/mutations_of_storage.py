@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner import download, jobs, mp4
-from runner.jobs import Event, Job, Saved
+from runner import download, events, mp4
+from runner.events import Event, Saved
+from runner.jobs import Job
 from runner.ledger import Ledger, StateLock, ledger
 from simulation.mutations import Replacements, mutation
 
@@ -22,9 +23,9 @@ def events_are_not_written() -> Replacements:
     write = Ledger._write
 
     def silent(self: Ledger, before: Job, event: Event, after: Job, at: float) -> None:
-        if isinstance(event, jobs.Rendered):
-            values = (*ledger._values(after), before.key, before.status)
-            self._db.conn.execute(ledger._UPDATE, values)
+        if isinstance(event, events.Rendered):
+            values = (*ledger.values_of(after), before.key, before.status)
+            self._db.conn.execute(ledger.UPDATE, values)
         else:
             write(self, before, event, after, at)
 
@@ -34,7 +35,7 @@ def events_are_not_written() -> Replacements:
 @mutation
 def ids_are_not_synced() -> Replacements:
     """The commit of a task id does not reach the disk before it is relied on."""
-    return [(ledger, "_RELAXED", (*ledger._RELAXED, jobs.Accepted))]
+    return [(ledger, "_RELAXED", (*ledger._RELAXED, events.Accepted))]
 
 
 @mutation

@@ -6,7 +6,8 @@ import random
 from collections import Counter
 
 from runner.engine import commit
-from runner.jobs import Abandoned, ConfirmedUnpaid, Event, FoundRemote, Job, RetryOrdered, Status
+from runner.events import Abandoned, ConfirmedUnpaid, Event, FoundRemote, RetryOrdered
+from runner.jobs import Job, Status
 from runner.ledger import Ledger
 from simulation.allowances import Allowances
 from simulation.books import Books

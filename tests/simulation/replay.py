@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from runner import jobs, policy
-from runner.jobs import Event, Job, Problem, Status
+from runner import events, lifecycle
+from runner.events import Event
+from runner.jobs import Job, Problem, Status
 from runner.ledger import PastEvent
 
 _ENDS = {Status.DONE: {"Renamed"}, Status.FAILED: {"Renamed", "RetryOrdered", "Edited"}}
@@ -25,8 +26,8 @@ def breaches(first: Mapping[int, Job], past: Iterable[PastEvent], rows: Iterable
             found.append(f"{line.event} of job {line.job} does not follow what came before")
             continue
         try:
-            present[line.job] = policy.apply(job, revived(line.event, line.detail), line.at)
-        except policy.IllegalTransitionError as error:
+            present[line.job] = lifecycle.apply(job, revived(line.event, line.detail), line.at)
+        except lifecycle.IllegalTransitionError as error:
             found.append(str(error))
     for row in rows:
         told = present.get(row.key)
@@ -48,5 +49,5 @@ def revived(name: str, detail: Mapping[str, Any]) -> Event:
     values = dict(detail)
     if "problem" in values:
         values["problem"] = Problem(**values["problem"])
-    event: Event = getattr(jobs, name)(**values)
+    event: Event = getattr(events, name)(**values)
     return event

@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 
 from runner.errors import StateError
-from runner.jobs import Accepted, Event, Job
+from runner.events import Accepted, Event
+from runner.jobs import Job
 from runner.ledger import Ledger
 from simulation.disk import Disk
 from simulation.machine import Machine

@@ -12,7 +12,8 @@ from runner.batch import Batch, bring_in_line
 from runner.download import Downloader
 from runner.engine import Engine
 from runner.errors import LockedError
-from runner.jobs import Accepted, Ending, Event, Job, Poll, Saved, Step, Stop, Submit
+from runner.events import Accepted, Event, Saved
+from runner.jobs import Ending, Job, Poll, Step, Stop, Submit
 from runner.ledger import Ledger
 from runner.provider import Provider
 from runner.transport import Transport

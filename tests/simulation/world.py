@@ -16,7 +16,8 @@ from trio.testing import MockClock
 
 from runner.batch import Batch
 from runner.errors import StateError
-from runner.jobs import Ending, Event, Job, Limits, Status
+from runner.events import Event
+from runner.jobs import Ending, Job, Limits, Status
 from runner.ledger import Ledger, PastEvent
 from runner.sandbox import Simulator
 from simulation import invariants, replay

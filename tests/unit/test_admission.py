@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from runner import admission
 from runner.admission import Admission, Held, Reason, Verdict, differences, hold_existing
-from runner.jobs import Edited, Entry, Job, Renamed, Repriced, Status, content_digest
+from runner.events import Edited, Renamed, Repriced
+from runner.jobs import Entry, Job, Status, content_digest
 from runner.recognition import Listed
 
 

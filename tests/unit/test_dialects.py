@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.dialects import Answer, is_task_id, read_submit, read_task, retry_after
-from runner.jobs import (
+from runner.events import (
     Accepted,
     AccountRefused,
     Event,
     Invisible,
     Lost,
     PollFailed,
-    Problem,
     Refused,
     Rendered,
     RenderFailed,
@@ -27,6 +26,7 @@ from runner.jobs import (
     Unserved,
     WrongAddress,
 )
+from runner.jobs import Problem
 
 ID = "3d957031-9a2a-45e2-9dc7-bc8513059c50"
 FILM = "https://films.example/x.mp4?signature=s"

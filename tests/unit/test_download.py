@@ -22,7 +22,7 @@ import runner
 from runner import download as module
 from runner import transport
 from runner.download import Downloader
-from runner.jobs import Event, FetchFailed, LinkExpired, Saved
+from runner.events import Event, FetchFailed, LinkExpired, Saved
 from runner.sandbox import FilmSpec, tiny
 from runner.transport import Transport
 

@@ -6,19 +6,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
+from runner.events import Accepted, Event, Rendered, Saved, SubmitStarted, Throttled
 from runner.history import contradiction, replay, revive
-from runner.jobs import (
-    Accepted,
-    Event,
-    Job,
-    Problem,
-    Rendered,
-    Saved,
-    Status,
-    SubmitStarted,
-    Throttled,
-)
-from runner.policy import apply
+from runner.jobs import Job, Problem, Status
+from runner.lifecycle import apply
 
 BODY = {"promptImage": "https://a.example/x.jpg", "model": "gen3a_turbo"}
 START = Job(1, "lamp", "", "", BODY)

@@ -13,8 +13,9 @@ import anyio
 import pytest
 
 from runner import hooks
+from runner.events import Saved, StillRunning
 from runner.hooks import JobHooks, without_secrets
-from runner.jobs import Job, Saved, Status, StillRunning
+from runner.jobs import Job, Status
 
 KEY = "sk-planted-4f9d2c7e"
 ENVIRONMENT = {"PATH": os.environ["PATH"]}

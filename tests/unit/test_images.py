@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ from runner.images import (
 )
 from runner.inspection import Inspection, inspect
 from runner.jobs import Entry
+from runner.ledger import Ledger
 
 
 def drawn(kind: str, width: int = 640, height: int = 480, **more: object) -> bytes:
@@ -292,3 +294,21 @@ def test_what_an_answer_says_of_the_key(
     standing = read_standing(Answer(status, {"content-type": "application/json"}, body), 0)
     assert standing.accepted is accepted
     assert words in standing.words
+
+
+# ---------------------------------------------------------------- what is known from before
+
+
+def test_what_was_well_is_known_for_a_while(tmp_path: Path) -> None:
+    """The newest look counts, what is too old goes, and a file that is read again knows it."""
+    ledger = Ledger.open(tmp_path / "a.db")
+    ledger.keep_images({"a": [1], "b": [2]}, at=100.0, since=0.0)
+    ledger.keep_images({"b": [3]}, at=200.0, since=100.0)
+    assert ledger.images(since=100.0) == {"a": [1], "b": [3]}
+    assert ledger.images(since=150.0) == {"b": [3]}
+    ledger.keep_images({}, at=300.0, since=150.0)
+    ledger.close()
+    read = Ledger.read(tmp_path / "a.db")
+    assert read
+    assert read.images(since=0.0) == {"b": [3]}
+    read.close()

@@ -23,30 +23,26 @@ from hypothesis import strategies as st
 from sqlite_utils import Database, Migrations
 
 import runner
-from runner import policy
+from runner import lifecycle
 from runner.engine import commit
 from runner.errors import ExitCode, LockedError, StateError, StateWriteError
-from runner.jobs import (
+from runner.events import (
     Abandoned,
     Accepted,
     AccountRefused,
     Adopted,
-    Body,
     ConfirmedUnpaid,
     Edited,
-    Entry,
     Event,
     FetchFailed,
     FileMissed,
     FoundRemote,
     GaveUp,
     Invisible,
-    Job,
     LinkExpired,
     Lost,
     NotSent,
     PollFailed,
-    Problem,
     Refused,
     Renamed,
     Rendered,
@@ -55,14 +51,13 @@ from runner.jobs import (
     RetryOrdered,
     RiskAccepted,
     Saved,
-    Status,
     StillRunning,
     SubmitStarted,
     Throttled,
     Unserved,
     WrongAddress,
-    content_digest,
 )
+from runner.jobs import Body, Entry, Job, Problem, Status, content_digest
 from runner.ledger import Ledger, Origin, PastEvent, Rescued, StateLock, is_locked
 from runner.ledger import ledger as module
 from runner.ledger.migrations import migrations
@@ -350,7 +345,8 @@ def test_a_reader_sees_what_is_committed(path: Path) -> None:
             after = drive(ledger, job, Accepted("task-1"))
             assert reader.jobs() == [after]
             with ledger._transaction():
-                ledger._write(after, Rendered(SIGNED), policy.apply(after, Rendered(SIGNED), 3), 3)
+                after_that = lifecycle.apply(after, Rendered(SIGNED), 3)
+                ledger._write(after, Rendered(SIGNED), after_that, 3)
                 assert ledger.jobs() != [after]
                 assert reader.jobs() == [after]
             assert reader.jobs()[0].status is Status.RENDERED
@@ -556,7 +552,7 @@ def test_an_edit_is_an_event(path: Path) -> None:
     with opened(path) as ledger:
         (job,) = add(ledger, "lamp")
         event = Edited("lamp", "", {**BODY, "duration": 10}, 9)
-        after = policy.apply(job, event, 2.0)
+        after = lifecycle.apply(job, event, 2.0)
         mirror(ledger, [(job, event, after)], [], {"lamp": 0}, [], 2.0)
         assert ledger.jobs() == [after]
         assert (after.body["duration"], after.cost) == (10, 9)
@@ -599,7 +595,7 @@ def test_a_manifest_is_mirrored_whole_or_not(path: Path) -> None:
         changes = []
         for job in (first, second):
             event = Edited(job.id, "", {**BODY, "duration": 10}, 9)
-            changes.append((job, event, policy.apply(job, event, 2.0)))
+            changes.append((job, event, lifecycle.apply(job, event, 2.0)))
         before = (ledger.jobs(), ledger.events())
         with pytest.raises(StateError, match="stale"):
             mirror(ledger, changes, [entry("c")], {"a": 0, "b": 1, "c": 2}, [], 2.0)
@@ -855,7 +851,8 @@ RECORDING = """
 import sys
 from pathlib import Path
 from runner.engine import commit
-from runner.jobs import Accepted, Entry, SubmitStarted
+from runner.events import Accepted, SubmitStarted
+from runner.jobs import Entry
 from runner.ledger import Ledger, StateLock
 path = Path(sys.argv[1])
 lock = StateLock(path)
@@ -1074,7 +1071,7 @@ def test_any_walk_comes_back_as_it_went(data: st.DataObject) -> None:
             for _ in range(data.draw(st.integers(1, 15))):
                 key = data.draw(st.sampled_from(sorted(jobs)))
                 job = jobs[key]
-                legal = [kind for status, kind in policy.TRANSITIONS if status is job.status]
+                legal = [kind for status, kind in lifecycle.TRANSITIONS if status is job.status]
                 event = data.draw(st.sampled_from(legal).flatmap(EVENTS.__getitem__))
                 at = data.draw(times)
                 jobs[key] = commit(ledger, job, event, at)
@@ -1095,7 +1092,7 @@ def test_any_walk_comes_back_as_it_went(data: st.DataObject) -> None:
         assert same == event or isinstance(event, Rendered)
         before = again[past.job]
         assert before.status is past.before
-        again[past.job] = policy.apply(before, same, past.at)
+        again[past.job] = lifecycle.apply(before, same, past.at)
         assert again[past.job].status is past.after
     for key, job in jobs.items():
         assert replace(again[key], url="") == replace(job, url="")

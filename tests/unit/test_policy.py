@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import policy
-from runner.jobs import (
+from runner import lifecycle, policy
+from runner.events import (
     Abandoned,
     Accepted,
     AccountRefused,
@@ -19,20 +19,15 @@ from runner.jobs import (
     ConfirmedUnpaid,
     Edited,
     Event,
-    Fetch,
     FetchFailed,
     FileMissed,
     FoundRemote,
     GaveUp,
     Invisible,
-    Job,
-    Limits,
     LinkExpired,
     Lost,
     NotSent,
-    Poll,
     PollFailed,
-    Problem,
     Refused,
     Renamed,
     Rendered,
@@ -41,15 +36,13 @@ from runner.jobs import (
     RetryOrdered,
     RiskAccepted,
     Saved,
-    Status,
     StillRunning,
-    Submit,
     SubmitStarted,
-    Tally,
     Throttled,
     Unserved,
     WrongAddress,
 )
+from runner.jobs import Fetch, Job, Limits, Poll, Problem, Status, Submit, Tally
 from runner.policy import Streak
 
 PROBLEM = Problem("code", "words", "request-1")
@@ -133,10 +126,10 @@ def test_every_pair_of_status_and_event(status: Status, event: Event) -> None:
     before = job(status)
     name = type(event).__name__
     if name in legal:
-        assert policy.apply(before, event, 9.0).status == legal[name]
+        assert lifecycle.apply(before, event, 9.0).status == legal[name]
     else:
-        with pytest.raises(policy.IllegalTransitionError):
-            policy.apply(before, event, 9.0)
+        with pytest.raises(lifecycle.IllegalTransitionError):
+            lifecycle.apply(before, event, 9.0)
 
 
 @pytest.mark.parametrize(
@@ -152,26 +145,26 @@ def test_every_pair_of_status_and_event(status: Status, event: Event) -> None:
 )
 def test_what_was_not_charged_is_not_counted(event: Event) -> None:
     """A submit that the provider did not charge gives its attempt and cost back."""
-    started = policy.apply(job(), SubmitStarted(BODY, 5), 1.0)
+    started = lifecycle.apply(job(), SubmitStarted(BODY, 5), 1.0)
     assert (started.attempts, started.spent) == (1, 5)
-    ended = policy.apply(started, event, 2.0)
+    ended = lifecycle.apply(started, event, 2.0)
     assert (ended.attempts, ended.spent) == (0, 0)
 
 
 @pytest.mark.parametrize("event", [Lost(PROBLEM), Accepted("task-1")])
 def test_what_may_have_been_charged_stays_counted(event: Event) -> None:
     """Accepted or in doubt, the attempt and its cost are reserved."""
-    started = policy.apply(job(), SubmitStarted(BODY, 5), 1.0)
-    ended = policy.apply(started, event, 2.0)
+    started = lifecycle.apply(job(), SubmitStarted(BODY, 5), 1.0)
+    ended = lifecycle.apply(started, event, 2.0)
     assert (ended.attempts, ended.spent) == (1, 5)
 
 
 def test_a_persons_word_releases_the_reservation() -> None:
     """Confirmed as unpaid, an uncertain job costs nothing; given up, it counts as paid."""
     doubtful = job(Status.UNCERTAIN)
-    assert policy.apply(doubtful, ConfirmedUnpaid(), 2.0).attempts == 0
-    assert policy.apply(doubtful, Abandoned(), 2.0).attempts == 1
-    assert policy.apply(doubtful, RiskAccepted(), 2.0).attempts == 1
+    assert lifecycle.apply(doubtful, ConfirmedUnpaid(), 2.0).attempts == 0
+    assert lifecycle.apply(doubtful, Abandoned(), 2.0).attempts == 1
+    assert lifecycle.apply(doubtful, RiskAccepted(), 2.0).attempts == 1
 
 
 def test_what_comes_next() -> None:
@@ -331,16 +324,16 @@ def test_polls_without_news_are_not_stored(event: Event, noteworthy: bool) -> No
 
 def test_money_moves_from_payable_statuses_alone() -> None:
     """From any other status no event spends or gives back: what a day's sum may leave out."""
-    for status, kind in policy.TRANSITIONS:
-        if status not in policy.PAYABLE:
+    for status, kind in lifecycle.TRANSITIONS:
+        if status not in lifecycle.PAYABLE:
             (event,) = (each for each in ONE_OF_EACH if type(each) is kind)
             before = Job(1, "a", "", "", {}, cost=5, status=status, attempts=1, spent=5)
-            after = policy.apply(before, event, 1.0)
+            after = lifecycle.apply(before, event, 1.0)
             assert (after.attempts, after.spent) == (1, 5), (status, kind)
 
 
 def test_an_adopted_task_counts_as_paid() -> None:
     """It has its cost and its attempt, and is waited for from now on."""
-    after = policy.apply(job(), Adopted("task-3"), 50.0)
+    after = lifecycle.apply(job(), Adopted("task-3"), 50.0)
     assert (after.status, after.task_id, after.since) == (Status.RUNNING, "task-3", 50.0)
     assert (after.attempts, after.spent, after.submitted_at) == (1, 5, 0.0)

@@ -20,22 +20,18 @@ from runner import transport as module
 from runner.apis import APIS, check_base_url, is_loopback
 from runner.dialects import Answer
 from runner.errors import ConfigurationError
-from runner.jobs import (
+from runner.events import (
     Accepted,
-    Fetch,
     FetchFailed,
-    Job,
     LinkExpired,
     Lost,
     NotSent,
-    Poll,
     PollFailed,
     Refused,
     Saved,
-    Status,
     StillRunning,
-    Submit,
 )
+from runner.jobs import Fetch, Job, Poll, Status, Submit
 from runner.provider import Provider
 from runner.sandbox import FilmSpec, tiny
 from runner.transport import (
