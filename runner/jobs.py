@@ -224,6 +224,7 @@ class Stop(StrEnum):
     ACCOUNT = "the provider refuses the account"
     DISK = "a video can't be written"
     IMAGES = "preflight lets nothing new be bought"
+    OFFLINE = "preflight could look at no image, so nothing new was bought"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from runner.transport import Onlooker, Transport
 from runner.words import plural
 
 _GOOD_FOR = 86_400.0  # seconds for which an image that was found well is not asked for again
+_TOLD_EVERY = 1_000
 
 
 def look_at(
@@ -51,8 +52,14 @@ def look_at(
     if asking:
         say(f"looking at {plural(len(asking), 'image')}, free of charge ...")
         answers: dict[str, Found] = {}
+
+        def tell(url: str, answer: Found) -> None:
+            answers[url] = answer
+            if len(answers) % _TOLD_EVERY == 0:
+                say(f"{len(answers)} of {plural(len(asking), 'image')} looked at")
+
         try:
-            anyio.run(_ask, batch, list(asking), answers)
+            anyio.run(_ask, batch, list(asking), tell)
         finally:
             well = {url: each for url, each in answers.items() if isinstance(each, Picture)}
             if ledger:
@@ -70,7 +77,7 @@ def _digest(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()
 
 
-async def _ask(batch: Batch, urls: Sequence[str], answers: dict[str, Found]) -> None:
+async def _ask(batch: Batch, urls: Sequence[str], tell: Callable[[str, Found], None]) -> None:
     async with provider_address(batch) as base_url:
         pretended = batch.api.name == "sandbox"
 
@@ -80,7 +87,7 @@ async def _ask(batch: Batch, urls: Sequence[str], answers: dict[str, Found]) -> 
 
         async with Onlooker(AT_ONCE, proxies=not pretended) as onlooker:
             prober = Prober(lambda method, url, most: onlooker.look(method, place(url), most))
-            await prober.ask(urls, answers.__setitem__)
+            await prober.ask(urls, tell)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,23 +17,21 @@ from runner import news
 from runner.admission import Reason
 from runner.apis import APIS, is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
-from runner.commands.consent import agree
+from runner.commands.consent import agree, refuse_images
 from runner.commands.standin import embedded_sandbox
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
 from runner.events import Event, Saved
-from runner.jobs import Ending, Job, Problem, Status, Stop
+from runner.jobs import Ending, Job, Status, Stop
 from runner.ledger import Ledger
 from runner.log import Log
 from runner.manifest import Services
 from runner.news import News
 from runner.outside import Outside
-from runner.overview import Action, Overview, affordable, exit_code
+from runner.overview import Action, exit_code
 from runner.report import Summary, summary
 from runner.videos import put_sidecar
-
-_OFFENDERS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def _worked(
     view = batch.overview(admission, ledger)
     batch.check_folders(view)
     agree(batch, view, ledger.spent())
-    refused = _refused_images(batch, view, ledger, session.how)
+    refused = refuse_images(batch, view, ledger, session.how.log, session.how.quiet)
     bring_in_line(ledger, admission, time.time())
     strangers = len(view.held(Reason.EXISTS))
     if refused:
@@ -124,7 +122,7 @@ def _worked(
     if ledger.writes() != before:
         view = batch.overview(batch.admit(ledger), ledger)
     if refused and ending.stop in {Stop.FINISHED, Stop.PASS}:
-        ending = Ending(Stop.IMAGES, refused)
+        ending = refused
     elif view.chosen is not None and ending.stop is Stop.FINISHED and view.actions()[Action.SUBMIT]:
         ending = Ending(Stop.CHOSEN)
     code = exit_code(view, ending)
@@ -143,30 +141,6 @@ def _worked(
         times=(began, time.time()),
     )
     return ending, last, told
-
-
-def _refused_images(batch: Batch, view: Overview, ledger: Ledger, how: How) -> Problem | None:
-    """Why a run may buy nothing new, if its preflight says so; offenders are told of."""
-    mode = batch.manifest.preflight
-    if mode == "off":
-        return None
-    orders = view.buying
-    orders = orders[: affordable(orders, batch.limits, ledger.spent(), view.today)]
-    if not orders:
-        return None
-    # It brings an HTTP client, and more: only a run that buys pays for that.
-    from runner.commands.preflight import look_at  # noqa: PLC0415
-
-    quietly: Callable[[str], None] = (lambda words: None) if how.quiet else how.log.say
-    found = look_at(batch, orders, ledger, quietly)
-    quietly(f"preflight: {found.line}")
-    if found.fine:
-        return None
-    if not how.quiet or mode == "warn":
-        for words in found.lines(_OFFENDERS_SHOWN):
-            how.log.warn(words)
-    first = f"; {found.lines()[0]}" if how.quiet else ""
-    return Problem("images", found.line + first) if mode == "strict" else None
 
 
 def _outside(batch: Batch, key: str, how: How) -> Outside:

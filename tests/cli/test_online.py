@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Callable
 
 from desk import KEY, Desk
@@ -92,6 +93,18 @@ def test_a_strict_preflight(provided: Provided) -> None:
     products(desk, 4, {}, strict)
     desk.run("run", "batch.yaml")
     assert desk.audit()["charged"] == 4
+
+
+def test_a_preflight_without_a_network(desk: Desk) -> None:
+    """It is no image's fault: said once, nothing is bought, and it is left to the next run."""
+    products(desk, 30, {}, f"{CATALOG}preflight: strict\n")
+    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
+        nowhere = f"http://127.0.0.1:{closed_soon.getsockname()[1]}"
+    told = desk.run("run", "batch.yaml", "--base-url", nowhere, code=3)
+    assert told.stderr.count("could not be reached") == 2  # the summary, and one host
+    assert "is this machine online" in told.stderr
+    assert "preflight could look at no image" in told.stdout
+    assert desk.status()["counts"]["planned"] == 30
 
 
 def test_a_preflight_that_warns(provided: Provided) -> None:
