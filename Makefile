@@ -1,6 +1,6 @@
 # Every target sets up what it needs; there is nothing to prepare by hand.
 .DEFAULT_GOAL := help
-.PHONY: help run test check simulate crash bench bench-quick bench-keep audit schema screenshots clean
+.PHONY: help run test check simulate crash bench bench-quick bench-keep plots audit schema screenshots clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 KILLS ?= 300
 BENCH ?=
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(VENV)/$(PIP)
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,13 +32,16 @@ crash: $(VENV)/.test ## KILLS=300 real runs killed at random instants, then audi
 	@$(BIN)/python tests/crash --kills $(KILLS)
 
 bench: $(VENV)/.bench ## measure the runner and its peers; BENCH="compare --level 300" for a part of it
-	@$(BIN)/python -m benchmarks $(BENCH)
+	@$(VENV)/bench/bin/python -m benchmarks $(BENCH)
 
 bench-quick: $(VENV)/.bench ## a few seconds of every benchmark: do they work? The figures mean nothing
-	@$(BIN)/python -m benchmarks --quick --results build/bench/quick.json
+	@$(VENV)/bench/bin/python -m benchmarks --quick --results build/bench/quick.json
 
 bench-keep: $(VENV)/.bench ## write the figures of the last `make bench` into benchmarks/README.md
-	@$(BIN)/python -m benchmarks --keep
+	@$(VENV)/bench/bin/python -m benchmarks --keep
+
+plots: $(VENV)/.plots ## draw the pictures of benchmarks/README.md anew
+	@$(VENV)/plots/bin/python -m benchmarks.plots
 
 audit: $(VENV)/.test ## ask the registry's vulnerability database about the pinned versions
 	@$(INSTALL) pip-audit
@@ -70,7 +74,15 @@ $(VENV)/.test: $(VENV)/.run
 	@$(INSTALL) -e '.[sandbox,report,notify,dev]'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.run
-	@echo "setting up .venv for benchmarks ..."
-	@$(INSTALL) -e '.[sandbox,bench]'
+# Environments of their own: what is measured must find only what a user would have installed.
+$(VENV)/.bench: $(BIN)/python pyproject.toml constraints.txt
+	@echo "setting up .venv/bench ..."
+	@$(BIN)/python -m venv $(VENV)/bench
+	@$(VENV)/bench/$(PIP) -e '.[bench]'
+	@touch $@
+
+$(VENV)/.plots: $(BIN)/python pyproject.toml constraints.txt
+	@echo "setting up .venv/plots ..."
+	@$(BIN)/python -m venv $(VENV)/plots
+	@$(VENV)/plots/$(PIP) -e '.[bench,plots]'
 	@touch $@

@@ -159,10 +159,6 @@ def _grown(provider: ProviderProcess, folder: Path, options: argparse.Namespace)
         growth.by_flight(provider, folder, flights, renders, 0.2 if quick else None),
         lambda row: f"{row['in_flight']} in flight: wall {row['wall_over_ideal']:.3f} of ideal",
     )
-    if find_spec("matplotlib"):
-        growth.plot(jobs, flight, options.results.with_name("growth.svg"))
-    else:
-        print("benchmarks: no plot: matplotlib is not installed", file=sys.stderr)
     return {"jobs": jobs, "flight": flight}
 
 

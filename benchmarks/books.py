@@ -77,19 +77,22 @@ class Books:
             found[task.image].append(task.id)
         return found
 
-    def gaps(self, since: float, now: float, interval: float) -> list[float]:
-        """Seconds between two polls of one task, for all that ended after a moment.
+    def gaps(self, since: float, now: float) -> dict[str, list[tuple[float, float]]]:
+        """The gaps between two polls of one task: (age at its beginning, seconds) of each.
 
-        The first counts from the submit. One that is still open counts as long as it is by now,
-        once it is longer than asked: so a poll that never comes is no poll in time.
+        `closed` are those that ended after a moment, the first of a task counting from its submit;
+        `open` are those that last still, so that a poll that never comes is no poll in time.
         """
-        found = []
+        closed, still = [], []
         for task in self.tasks.values():
             moments = (task.submitted, *task.polls)
-            found += [later - earlier for earlier, later in pairwise(moments) if later >= since]
-            if now - moments[-1] > interval:
-                found.append(now - moments[-1])
-        return found
+            closed += [
+                (earlier - task.submitted, later - earlier)
+                for earlier, later in pairwise(moments)
+                if later >= since
+            ]
+            still.append((moments[-1] - task.submitted, now - moments[-1]))
+        return {"closed": closed, "open": still}
 
     def silent(self, since: float) -> int:
         """How many tasks nobody asked about after a moment."""

@@ -1,6 +1,6 @@
 """How well `concurrency: auto` finds a provider's hidden slots. From the top folder:
 
-python -m benchmarks.pacing            the table, and the picture benchmarks/pacing.svg
+python -m benchmarks.pacing            the table
 python -m benchmarks.pacing --quick    one world of a kind instead of eight, and no picture
 """
 
@@ -125,16 +125,14 @@ def draw(path: Path) -> None:
 
 
 def main() -> None:
-    """Print the table; draw the picture."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="one world of a kind, no picture")
+    parser.add_argument("--quick", action="store_true", help="one world of a kind")
     quick = parser.parse_args().quick
     print(HEAD)
     for world in worlds():
         found = [play(again(world, seed)) for seed in range(1, 2 if quick else 9)]
         print(row(world, found), flush=True)
-    if not quick:
-        draw(PICTURE)
 
 
 if __name__ == "__main__":

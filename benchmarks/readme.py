@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,8 +47,8 @@ def section(part: str, kept: Mapping[str, Any]) -> str:
     return f"{text}\n\nMeasured on {source['date']}: {source['machine']}."
 
 
-def write(kept: Mapping[str, Any], path: Path = README, plot: Path | None = None) -> None:
-    """Put every kept part between its marks, and the plot beside the file."""
+def write(kept: Mapping[str, Any], path: Path = README) -> None:
+    """Put every kept part between its marks."""
     text = path.read_text()
     for part in TITLES:
         if _has(part, kept):
@@ -58,9 +57,6 @@ def write(kept: Mapping[str, Any], path: Path = README, plot: Path | None = None
             fresh = f"{begin}\n\n{section(part, kept)}\n\n{end}"
             text = marked.sub(lambda _, fresh=fresh: fresh, text)  # type: ignore[misc]
     path.write_text(text)
-    drawn = plot or results.FILE.with_name("growth.svg")
-    if drawn.exists():
-        shutil.copy(drawn, path.with_name("growth.svg"))
 
 
 def _has(part: str, kept: Mapping[str, Any]) -> bool:

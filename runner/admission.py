@@ -244,11 +244,15 @@ class _Rows:
                 self.ids[row] = id
 
     def append_removed(self, jobs: Known) -> None:
-        """Add the jobs that no entry was recognised as, oldest first."""
+        """Add the jobs that no entry was recognised as, oldest first; not the forgotten ones."""
         if self._recognised == jobs.total():
             return
         wanted = set(self.keys)
-        gone = [(job.key, job.status) for job in jobs.identities() if job.key not in wanted]
+        gone = [
+            (job.key, job.status)
+            for job in jobs.identities()
+            if job.key not in wanted and not job.forgotten
+        ]
         for key, status in reversed(gone):
             self.keys.append(key)
             self.verdicts.append(Verdict.REMOVED)

@@ -11,7 +11,10 @@ from runner.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where a provider is and how it is called. `feed` is "" where there is no second source."""
+    """Where a provider is and how it is called.
+
+    `feed` is "" where there is no second source, `account` where no call tells of the account.
+    """
 
     name: str
     base_url: str
@@ -19,6 +22,7 @@ class Api:
     submit: str
     task: str
     feed: str
+    account: str = ""
 
 
 APIS = {
@@ -37,6 +41,7 @@ APIS = {
         submit="/v1/image_to_video",
         task="/v1/tasks/{id}",
         feed="",
+        account="/v1/organization",
     ),
     "sandbox": Api(
         name="sandbox",

@@ -161,6 +161,13 @@ class Batch:
         with closing(ledger), ledger.still():
             yield self.overview(self.admit(ledger), ledger), ledger.spent()
 
+    def make_folder(self) -> None:
+        """Make the state file's folder. Raises `StateError`."""
+        try:
+            self.state_file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"{self.state_file.parent}: {error.strerror}") from None
+
     @contextmanager
     def opened(self, command: str) -> Iterator[Ledger]:
         """The state file, locked and opened for writing, with a run begun in it.
@@ -168,10 +175,7 @@ class Batch:
         Raises `LockedError` when another process holds it, `StateError` when it is unusable
         or belongs to another provider.
         """
-        try:
-            self.state_file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StateError(f"{self.state_file.parent}: {error.strerror}") from None
+        self.make_folder()
         with StateLock(self.state_file):
             ledger = Ledger.open(self.state_file)
             try:

@@ -27,6 +27,8 @@ COMMANDS = (
     "resolve",
     "doctor",
     "verify",
+    "forget",
+    "prune",
     "import",
     "init",
     "schema",

@@ -26,9 +26,9 @@ class ExitCode(IntEnum):
 EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.DONE: "all done",
     ExitCode.FAILED: "finished, some jobs failed; `verify`: a video is missing or changed",
-    ExitCode.USAGE: "usage, manifest or configuration; nothing was sent",
+    ExitCode.USAGE: "usage, manifest, configuration; `check --online`: an image; nothing was sent",
     ExitCode.REMAINS: "work remains (deadline, drain, budget reached): run again",
-    ExitCode.PERSON: "a person is needed (uncertain submissions, held entries)",
+    ExitCode.PERSON: "a person is needed (uncertain submissions, held entries, preflight)",
     ExitCode.ACCOUNT: "the provider refuses the account (key, credit)",
     ExitCode.LOCKED: "another run holds this state file",
     ExitCode.ABORTED: "aborted by a second interrupt",

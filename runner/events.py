@@ -225,6 +225,11 @@ class RetryOrdered:
     """A person put a failed job back to be paid for again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A person wants to see no more of this job; what it cost, and its video, stay as they are."""
+
+
 Event = (
     SubmitStarted
     | Edited
@@ -254,4 +259,5 @@ Event = (
     | RiskAccepted
     | Abandoned
     | RetryOrdered
+    | Forgotten
 )

@@ -21,13 +21,15 @@ def revive(name: str, detail: Mapping[str, Any]) -> Event:
     return _EVENTS[name](**values)
 
 
-def replay(job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]]) -> Job:
-    """The job that its events (name, fields, time) lead to, from planned on.
+def replay(
+    job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]], start: Job | None = None
+) -> Job:
+    """The job that its events (name, fields, time) lead to, from planned on, or from `start`.
 
     The links of videos are not in the log, so the result has none. Raises what `apply` and
     `revive` raise when the log makes no sense.
     """
-    state = Job(job.key, job.id, job.derived, job.content, job.body, job.cost)
+    state = start or Job(job.key, job.id, job.derived, job.content, job.body, job.cost)
     for name, detail, at in log:
         state = apply(state, revive(name, detail), at)
     return replace(state, url="")
@@ -58,10 +60,15 @@ def spent_in(log: Iterable[tuple[int, Status, str, Mapping[str, Any], float]]) -
     return Spent(tasks, cost)
 
 
-def contradiction(job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]]) -> str:
-    """How a row and its events disagree, in words; "" when they don't."""
+def contradiction(
+    job: Job, log: Iterable[tuple[str, Mapping[str, Any], float]], start: Job | None = None
+) -> str:
+    """How a row and its events disagree, in words; "" when they don't.
+
+    `start` is what its earlier events had led to, where they are in an archive.
+    """
     try:
-        told = replay(job, log)
+        told = replay(job, log, start)
     except (ValueError, KeyError, TypeError) as error:
         return f"its events make no sense: {error}"
     found = replace(job, url="")

@@ -64,6 +64,9 @@ class Status(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+# Nothing more happens by itself; the logs of such jobs may be archived.
+ENDED = frozenset({Status.DONE, Status.FAILED})
+
 # Nothing that was paid for is at stake: what the manifest asks now simply counts.
 FREE_TO_EDIT = frozenset({Status.PLANNED, Status.FAILED})
 
@@ -83,7 +86,8 @@ class Job:
 
     `attempts` counts the paid submissions, those in doubt included; `spent` is their cost.
     `body` and `content` are those of the newest attempt. `since` is when the present task id
-    began to be waited for; ages are counted from it.
+    began to be waited for; ages are counted from it. One that is `forgotten` is shown only while
+    an entry of the manifest is recognised as it.
     """
 
     key: int
@@ -105,6 +109,7 @@ class Job:
     submitted_at: float = 0.0
     since: float = 0.0
     finished_at: float = 0.0
+    forgotten: bool = False
 
 
 class Identity(NamedTuple):
@@ -120,6 +125,7 @@ class Identity(NamedTuple):
     cost: int | None
     status: Status
     position: int | None
+    forgotten: bool = False
 
 
 # ---------------------------------------------------------------- Step
@@ -223,6 +229,8 @@ class Stop(StrEnum):
     ADDRESS = "the base URL does not lead to the provider"
     ACCOUNT = "the provider refuses the account"
     DISK = "a video can't be written"
+    IMAGES = "preflight lets nothing new be bought"
+    OFFLINE = "preflight could look at no image, so nothing new was bought"
 
 
 @dataclass(frozen=True, slots=True)

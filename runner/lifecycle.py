@@ -14,6 +14,7 @@ from runner.events import (
     Event,
     FetchFailed,
     FileMissed,
+    Forgotten,
     FoundRemote,
     GaveUp,
     Invisible,
@@ -40,6 +41,9 @@ from runner.jobs import (
     Status,
     content_digest,
 )
+
+# Nothing is on its way and nothing in doubt: such a job may be forgotten.
+SETTLED = frozenset({Status.PLANNED, Status.DONE, Status.FAILED})
 
 TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
     (Status.PLANNED, SubmitStarted): Status.SUBMITTING,
@@ -74,6 +78,7 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
     (Status.FAILED, RetryOrdered): Status.PLANNED,
     (Status.FAILED, Edited): Status.PLANNED,
     **{(status, Renamed): status for status in Status},
+    **{(status, Forgotten): status for status in SETTLED},
 }
 
 # From no other status does an event spend money or give it back.
@@ -108,6 +113,7 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
                 submitted_at=now,
                 since=now,
                 finished_at=0.0,
+                forgotten=False,
             )
         case Adopted(task_id=task_id):  # when it was submitted nobody here knows
             return replace(
@@ -120,6 +126,7 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
                 problem=None,
                 submitted_at=0.0,
                 since=now,
+                forgotten=False,
             )
         case Accepted(task_id=task_id):
             return replace(job, status=status, task_id=task_id, since=now)
@@ -155,12 +162,14 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
         case FoundRemote(task_id=task_id, since=since):
             return replace(job, status=status, task_id=task_id, since=since, problem=None)
         case FileMissed(problem=problem):
-            return replace(job, status=status, problem=problem, since=now, finished_at=0.0)
+            return replace(
+                job, status=status, problem=problem, since=now, finished_at=0.0, forgotten=False
+            )
         case Abandoned() | RiskAccepted():
             finished = now if isinstance(event, Abandoned) else 0.0
             return replace(job, status=status, finished_at=finished)
         case RetryOrdered():
-            return replace(job, status=status, problem=None, finished_at=0.0)
+            return replace(job, status=status, problem=None, finished_at=0.0, forgotten=False)
         case Edited(id=id, derived=derived, body=body, cost=cost):
             return replace(
                 job,
@@ -172,11 +181,14 @@ def apply(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911, PLR0912 
                 cost=cost,
                 problem=None,
                 finished_at=0.0,
+                forgotten=False,
             )
         case Repriced(cost=cost):
             return replace(job, cost=cost)
         case Renamed(id=id, derived=derived):
             return replace(job, id=id, derived=derived)
+        case Forgotten():
+            return replace(job, forgotten=True)
 
 
 def _refunded(job: Job) -> Job:

@@ -5,7 +5,9 @@ not in the table is passed through unchecked: the provider knows more models tha
 
 Sources: `gen3a_turbo` is CometAPI's page "Create a Runway image-to-video task"; the others are the
 `image_to_video` schemas of Runway's own Python SDK (runwayml 5.24), where the ratio is required,
-with the durations of its models page. Runway's seeds are 32-bit.
+with the durations of its models page. Runway's seeds are 32-bit. The shapes of images are those of
+Runway's refusals ("width / height ratio must be at least 0.5") as its clients quote them; of other
+houses' models none are known.
 """
 
 from __future__ import annotations
@@ -38,8 +40,9 @@ class Model:
 
     `utf16` counts the prompt in UTF-16 code units instead of characters. `fills` is what the
     model's schema requires and we send when the user did not say. `default_duration` is what the
-    provider makes of a request without one, None where no source tells. `retired` is the day on
-    which Runway's own API stopped serving the model.
+    provider makes of a request without one, None where no source tells. `shapes` are the least and
+    the greatest width / height of an image. `retired` is the day on which Runway's own API stopped
+    serving the model.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Model:
     watermark: bool = False
     fills: Mapping[str, Scalar] = field(default_factory=lambda: {"ratio": "1280:720"})
     default_duration: int | None = None
+    shapes: tuple[float, float] = (0.0, math.inf)
     retired: str = ""
 
     def prompt_length(self, prompt: str) -> int:
@@ -109,6 +113,7 @@ def _shape(ratio: str) -> float | None:
 _GEN4_RATIOS = ("1280:720", "720:1280", "1104:832", "832:1104", "960:960", "1584:672")
 _VEO_RATIOS = ("1280:720", "720:1280", "1920:1080", "1080:1920")
 _TWO_TO_TEN = tuple(range(2, 11))
+_RUNWAY_SHAPES = (0.5, 2.0)
 
 KNOWN: Mapping[str, Model] = {
     model.name: model
@@ -123,15 +128,17 @@ KNOWN: Mapping[str, Model] = {
             watermark=True,
             fills={},
             default_duration=5,
+            shapes=_RUNWAY_SHAPES,
             retired="2026-07-30",
         ),
-        Model("gen4_turbo", durations=_TWO_TO_TEN, ratios=_GEN4_RATIOS),
+        Model("gen4_turbo", durations=_TWO_TO_TEN, ratios=_GEN4_RATIOS, shapes=_RUNWAY_SHAPES),
         Model(
             "gen4.5",
             durations=_TWO_TO_TEN,
             ratios=_GEN4_RATIOS,
             prompt_required=True,
             fills={"ratio": "1280:720", "duration": 5},
+            shapes=_RUNWAY_SHAPES,
         ),
         Model("veo3.1", durations=(4, 6, 8), ratios=_VEO_RATIOS),
         Model("veo3.1_fast", durations=(4, 6, 8), ratios=_VEO_RATIOS),

@@ -16,7 +16,7 @@ from runner.words import money
 
 _LISTED = 20
 _TOLD_APART = 1_000
-_NEEDS_A_PERSON = frozenset({Stop.BREAKER, Stop.BUDGET, Stop.DISK, Stop.ADDRESS})
+_NEEDS_A_PERSON = frozenset({Stop.BREAKER, Stop.BUDGET, Stop.DISK, Stop.ADDRESS, Stop.IMAGES})
 
 
 class Kind(StrEnum):

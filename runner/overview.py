@@ -179,7 +179,7 @@ def exit_code(view: Overview, ending: Ending | None = None) -> ExitCode:
     codes = []
     if ending and ending.stop is Stop.ACCOUNT:
         codes.append(ExitCode.ACCOUNT)
-    if ending and ending.stop is Stop.ADDRESS:
+    if ending and ending.stop in {Stop.ADDRESS, Stop.IMAGES}:
         codes.append(ExitCode.PERSON)
     counts = view.actions()
     if counts[Action.HELD] or counts[Action.UNCERTAIN]:

@@ -43,9 +43,8 @@ class Listed:
     def identities(self) -> Iterator[Identity]:
         """Each of them, the newest first."""
         for job in reversed(self._jobs.values()):
-            yield Identity(
-                job.key, job.id, job.derived, job.content, job.cost, job.status, position=None
-            )
+            light = (job.key, job.id, job.derived, job.content, job.cost, job.status)
+            yield Identity(*light, None, job.forgotten)
 
     def job(self, key: int) -> Job:
         """All that is known of one."""

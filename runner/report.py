@@ -198,7 +198,12 @@ def _next_commands(view: Overview, ending: Ending) -> list[str]:
         lines.append("the rest can be bought from midnight UTC on, or with a greater budget a day")
     if ending.stop is Stop.CHOSEN:
         lines.append("look at what was chosen; without the choice, a run buys the rest:")
-    if counts[Action.RESUME] or (counts[Action.SUBMIT] and ending.stop is not Stop.BUDGET):
+    if ending.stop is Stop.IMAGES:
+        lines.append(
+            f"{_command('check', view)} --online   # which images and why; mend them, run again"
+        )
+    stuck = ending.stop in {Stop.BUDGET, Stop.IMAGES}
+    if counts[Action.RESUME] or (counts[Action.SUBMIT] and not stuck):
         lines.append(f"{_command('run', view)}   # goes on where it stopped, pays nothing twice")
     if counts[Action.UNCERTAIN]:
         lines.append(f"{_command('resolve', view)}   # what may have been charged, and how to tell")

@@ -34,6 +34,8 @@ _PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
 _FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
 _WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
 _FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
+_LOOK = httpx.Timeout(10)  # as long as Runway itself waits for an image
+_LOOK_WHOLE = 20.0
 _NOTE = httpx.Timeout(10)
 _NOTE_WHOLE = 15.0
 
@@ -100,27 +102,13 @@ class Transport:
         connections: int = 64,
         backend: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        try:
-            trust = httpx.create_ssl_context() if backend is None else False
-        except OSError as error:
-            words = f"the certificates can't be read: {error.strerror or error}"
-            raise ConfigurationError(f"{words}; is SSL_CERT_FILE right?") from None
+        trust = _trust() if backend is None else False
         proxies = not is_loopback(base_url)
 
         def client(
             kind: type[httpx.AsyncClient], keep: int, limit: int | None
         ) -> httpx.AsyncClient:
-            return kind(
-                limits=httpx.Limits(
-                    max_connections=limit,
-                    max_keepalive_connections=keep,
-                    keepalive_expiry=_KEEP_ALIVE,
-                ),
-                follow_redirects=False,
-                verify=trust,
-                trust_env=proxies,
-                transport=backend,
-            )
+            return _client(kind, keep, limit, trust=trust, proxies=proxies, backend=backend)
 
         self._base_url = base_url.rstrip("/")
         self._headers = {**_GREETING, "Accept": "application/json", **headers}
@@ -130,7 +118,7 @@ class Transport:
             self._free = _Door(client(HttpxAiohttpClient, connections, connections), _FREE)
             self._films = _Door(client(HttpxAiohttpClient, 8, connections), _FILM)
         except (ImportError, ValueError) as error:
-            raise ConfigurationError(f"the proxy in the environment: {_words(error, {})}") from None
+            raise _bad_proxy(error) from None
 
     async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
         """POST the one request that costs money, once. Raises `NotSentError`, `BrokenError`."""
@@ -202,6 +190,85 @@ class Transport:
         await self.aclose()
 
 
+class Onlooker:
+    """Looks at files on strangers' hosts. It has no key to lose, and follows no redirect."""
+
+    def __init__(self, connections: int, *, proxies: bool = True) -> None:
+        try:
+            client = _client(
+                HttpxAiohttpClient, connections, connections, trust=_trust(), proxies=proxies
+            )
+        except (ImportError, ValueError) as error:
+            raise _bad_proxy(error) from None
+        self._door = _Door(client, _LOOK)
+
+    async def look(self, method: str, url: str, most: int = 0) -> Answer:
+        """Ask for a file, and read at most so many of its first bytes, whatever is sent.
+
+        Raises `TransportError` when there is no answer within 20 seconds.
+        """
+        headers = {**_GREETING, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
+        if most:
+            headers["Range"] = f"bytes=0-{most - 1}"
+        try:
+            with anyio.fail_after(_LOOK_WHOLE):
+                response = await _sent(self._door, method, url, headers, None)
+                try:
+                    first = await _first(response, most) if most else b""
+                    return Answer(response.status_code, _lowered(response.headers), first)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise BrokenError(f"no answer within {_LOOK_WHOLE:g} seconds") from None
+        except _ANY as error:
+            raise _broken(error, self._door, headers) from None
+
+    async def __aenter__(self) -> Onlooker:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._door.client.aclose()
+
+
+def _trust() -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        words = f"the certificates can't be read: {error.strerror or error}"
+        raise ConfigurationError(f"{words}; is SSL_CERT_FILE right?") from None
+
+
+def _bad_proxy(error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"the proxy in the environment: {_words(error, {})}")
+
+
+def _client(
+    kind: type[httpx.AsyncClient],
+    keep: int,
+    limit: int | None,
+    *,
+    trust: ssl.SSLContext | bool,
+    proxies: bool,
+    backend: httpx.AsyncBaseTransport | None = None,
+) -> httpx.AsyncClient:
+    return kind(
+        limits=httpx.Limits(
+            max_connections=limit,
+            max_keepalive_connections=keep,
+            keepalive_expiry=_KEEP_ALIVE,
+        ),
+        follow_redirects=False,
+        verify=trust,
+        trust_env=proxies,
+        transport=backend,
+    )
+
+
 async def tell(url: str, content: bytes, media_type: str) -> int:
     """POST to an address that is not the provider's: without the key, never redirected.
 
@@ -238,6 +305,15 @@ async def _sent(
 def _broken(error: Exception, door: _Door, headers: Mapping[str, str]) -> TransportError:
     never = door.exact and isinstance(error, _NEVER_SENT)
     return (NotSentError if never else BrokenError)(_words(error, headers))
+
+
+async def _first(response: httpx.Response, most: int) -> bytes:
+    received = bytearray()
+    async for piece in response.aiter_raw():
+        received += piece
+        if len(received) >= most:
+            break
+    return bytes(received[:most])
 
 
 async def _whole(response: httpx.Response) -> Answer:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.polling.laws import LAWS, Cost, Exact
@@ -14,6 +12,7 @@ from benchmarks.polling.plot import Picture, draw
 from benchmarks.polling.ways import GAP, drifting, fixed, learned, official, ours
 from runner import polling
 
+HISTORIES = 40
 COUNTS = (0, 1, 2, 5, 10, 20, 35, 50, 100, 200)
 DRIFTS: dict[str, Callable[[int], float]] = {
     "twice as slow": lambda number: 1 if number < 200 else 2,
@@ -28,12 +27,11 @@ WINDOWS = tuple(
 
 
 def main() -> None:
-    """Print the tables; draw the plot where matplotlib is."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.polling", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few histories: does it work?")
-    parser.add_argument("--histories", type=int, default=40)
+    parser.add_argument("--histories", type=int, default=HISTORIES)
     parser.add_argument("--jitter", type=float, default=0.0, help="the engine's, in gaps")
-    parser.add_argument("--plot", type=Path, help="where to draw it, as SVG")
     parser.add_argument(
         "--set", nargs=2, metavar=("NAME", "VALUE"), help="a constant of runner/polling.py"
     )
@@ -42,12 +40,13 @@ def main() -> None:
         name, value = options.set
         setattr(polling, name, type(getattr(polling, name))(value))
     histories = 2 if options.quick else options.histories
-    pictures = laws(histories, (0, 5, 50) if options.quick else COUNTS, options.jitter)
+    laws(histories, (0, 5, 50) if options.quick else COUNTS, options.jitter)
     drifts(2 if options.quick else max(2, histories // 4))
-    if options.plot and find_spec("matplotlib"):
-        draw(pictures, options.plot)
-    elif options.plot:
-        print("no plot: matplotlib is not installed", file=sys.stderr)
+
+
+def picture(path: Path) -> None:
+    """Draw the curves of the laws that do not change, as SVG. Needs matplotlib."""
+    draw(laws(HISTORIES, COUNTS, 0.0), path)
 
 
 def laws(histories: int, counts: tuple[int, ...], jitter: float) -> dict[str, Picture]:

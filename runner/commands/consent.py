@@ -1,4 +1,4 @@
-"""Somebody's consent to what a run would buy: a plan that was seen, a question, or `--yes`."""
+"""What must be well before a run buys: somebody's consent, and the images if so wished."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import click
 
 from runner.batch import Batch
 from runner.errors import ConfigurationError
-from runner.jobs import Budget, Entry, Spent
+from runner.jobs import Budget, Ending, Entry, Problem, Spent, Stop
+from runner.ledger import Ledger
+from runner.log import Log
 from runner.overview import Overview, affordable, plan_digest, total_cost
 from runner.policy import needs_consent
 from runner.words import allowance, money, plural
+
+_SHOWN = 20
 
 
 def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
@@ -40,6 +44,39 @@ def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
         raise ConfigurationError(f"{words}: nothing was sent; add --yes to agree, or --max-tasks N")
     if not click.confirm(f"{words}. Buy them?", err=True):
         raise ConfigurationError("not agreed: nothing was sent")
+
+
+def refuse_images(
+    batch: Batch, view: Overview, ledger: Ledger, log: Log, quiet: int
+) -> Ending | None:
+    """Look at the images of what would be bought, if the manifest wishes it, and tell of them.
+
+    Returns how a run ends that may buy nothing: an image is bad, or none could be looked at, and
+    the preflight is strict. A quiet run says it with its last words alone.
+    """
+    mode = batch.manifest.preflight
+    if mode == "off":
+        return None
+    orders = view.buying
+    orders = orders[: affordable(orders, batch.limits, ledger.spent(), view.today)]
+    if not orders:
+        return None
+    from runner.commands.preflight import look_at  # noqa: PLC0415 - brings an HTTP client
+
+    def say(words: str) -> None:
+        if not quiet:
+            log.say(words)
+
+    found = look_at(batch, orders, ledger, say)
+    say(f"preflight: {found.line}")
+    strict = mode == "strict"
+    for words in () if quiet and strict else found.lines(_SHOWN):
+        log.warn(words)
+    if found.fine or not strict:
+        return None
+    first = f"; {found.lines()[0]}" if quiet else ""
+    stop = Stop.OFFLINE if found.offline else Stop.IMAGES
+    return Ending(stop, Problem("images", found.line + first))
 
 
 def _compare(asked: str, orders: Sequence[Entry], batch: Batch) -> None:

@@ -15,7 +15,7 @@ from runner.engine import commit
 from runner.errors import ExitCode, StateError
 from runner.events import FileMissed
 from runner.history import contradiction
-from runner.jobs import Job, Problem, Status
+from runner.jobs import Job, Problem
 from runner.ledger import Ledger, PastEvent
 from runner.videos import look
 from runner.words import plural, printable
@@ -46,7 +46,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
             return ExitCode.PERSON if any(_strangers(batch)) else ExitCode.DONE
         try:
             problems = [*ledger.defects(), *_contradictions(ledger)]
-            jobs = ledger.jobs({Status.DONE})
+            jobs = list(ledger.finished())
             rescued = len(ledger.rescued())
         finally:
             ledger.close()
@@ -70,10 +70,15 @@ def _contradictions(ledger: Ledger) -> Iterator[str]:
     logs: dict[int, list[PastEvent]] = defaultdict(list)
     for past in ledger.events():
         logs[past.job].append(past)
+    starts: dict[int, Job] = {}
+    for job, sound in ledger.archived():
+        starts[job.key] = job
+        if not sound:
+            yield f"{job.id}: is not what its archived events led to"
     for job in ledger.jobs():
-        log = logs.get(job.key, [])
-        words = contradiction(job, [(past.event, past.detail, past.at) for past in log])
-        if log and words:
+        log, start = logs.get(job.key, []), starts.get(job.key)
+        words = contradiction(job, [(past.event, past.detail, past.at) for past in log], start)
+        if (log or start) and words:
             yield f"{job.id}: {words}"
 
 

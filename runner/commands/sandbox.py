@@ -24,6 +24,7 @@ from runner.sandbox import (
 )
 from runner.sandbox.faults import FORM, help_table
 from runner.sandbox.film import require_extra
+from runner.sandbox.pictures import help_table as flaws_table
 from runner.sandbox.reading import not_one_of, parse_seconds
 
 FILMS = {"real": render, "tiny": tiny}
@@ -76,7 +77,11 @@ def _epilog() -> str:
         "  MATCH  only tasks whose prompt, image or id contains this text\n"
         "The first fault given that fits a call strikes.\n\n"
     )
-    return f"{EXAMPLES}\n{faults}\b\n{table}"
+    images = (
+        "Images, of any host, stand under /pictures/HOST/PATH; one is bad if its path has, as in\n"
+        "lamp-bad-missing.jpg:\n"
+    )
+    return f"{EXAMPLES}\n{faults}\b\n{table}\n\n{images}{flaws_table()}"
 
 
 class Sandbox(click.Command):

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from runner import news
 from runner.admission import Reason
 from runner.apis import APIS, is_loopback
 from runner.batch import Batch, Options, bring_in_line, prepare, read_key
-from runner.commands.consent import agree
+from runner.commands.consent import agree, refuse_images
+from runner.commands.standin import embedded_sandbox
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
 from runner.engine import Engine, first_error
 from runner.errors import ConfigurationError, ExitCode, LockedError, RunnerError
@@ -108,16 +109,21 @@ def _worked(
     view = batch.overview(admission, ledger)
     batch.check_folders(view)
     agree(batch, view, ledger.spent())
+    refused = refuse_images(batch, view, ledger, session.how.log, session.how.quiet)
     bring_in_line(ledger, admission, time.time())
     strangers = len(view.held(Reason.EXISTS))
-    if view.chosen is not None:
+    if refused:
+        ledger.choose(())
+    elif view.chosen is not None:
         ledger.choose(row for row, chosen in enumerate(view.chosen) if chosen)
     ready = ledger.writes()
     ending = session.run(strangers)
     idle = ledger.writes() == ready
     if ledger.writes() != before:
         view = batch.overview(batch.admit(ledger), ledger)
-    if view.chosen is not None and ending.stop is Stop.FINISHED and view.actions()[Action.SUBMIT]:
+    if refused and ending.stop in {Stop.FINISHED, Stop.PASS}:
+        ending = refused
+    elif view.chosen is not None and ending.stop is Stop.FINISHED and view.actions()[Action.SUBMIT]:
         ending = Ending(Stop.CHOSEN)
     code = exit_code(view, ending)
     ledger.end_run(ending.stop, code, time.time())
@@ -216,7 +222,7 @@ class _Session:
         self._batch = batch
         self._ledger = ledger
         self._key = key
-        self._how = how
+        self.how = how
         self._outside = outside
         self._before = ledger.spent()[0]
 
@@ -249,7 +255,9 @@ class _Session:
         async with AsyncExitStack() as parts:
             base_url = batch.base_url
             if batch.embedded:
-                base_url = await parts.enter_async_context(_embedded_sandbox(batch.state_file))
+                base_url = await parts.enter_async_context(
+                    embedded_sandbox(batch.state_file.with_suffix(".sandbox.jsonl"))
+                )
             headers = {
                 "Authorization": f"Bearer {self._key}",
                 "X-Runway-Version": batch.manifest.runway_version,
@@ -281,7 +289,7 @@ class _Session:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._heed_signals, engine, console)
                     async with hooks.serving():
-                        ending = await engine.run(self._how.deadline, once=self._how.once)
+                        ending = await engine.run(self.how.deadline, once=self.how.once)
                     group.cancel_scope.cancel()
             except BaseExceptionGroup as errors:
                 raise first_error(errors) from None
@@ -294,7 +302,7 @@ class _Session:
         return put_sidecar(job, batch.name, batch.api.name) if batch.manifest.sidecar else ""
 
     def _console(self) -> Console:
-        how = self._how
+        how = self.how
         match how.style:
             case "live":
                 return Live(self._batch.name, self._batch.limits, verbose=how.verbose)
@@ -325,18 +333,3 @@ class _Session:
         console.stop()
         self._ledger.end_run("aborted", ExitCode.ABORTED, time.time())
         os._exit(ExitCode.ABORTED)
-
-
-@asynccontextmanager
-async def _embedded_sandbox(state_file: Path) -> AsyncIterator[str]:
-    """A stand-in provider on loopback for one run; its tasks outlive it in a file of their own."""
-    from runner import sandbox  # noqa: PLC0415 - an extra, needed only here
-
-    settings = sandbox.Settings(dialect="mixed")
-    try:
-        async with sandbox.serve(
-            settings, ledger_file=state_file.with_suffix(".sandbox.jsonl")
-        ) as server:
-            yield server.base_url
-    except (sandbox.MissingExtraError, sandbox.LedgerFileError) as error:
-        raise ConfigurationError(str(error)) from None

@@ -2,8 +2,20 @@
 
 from runner.ledger.ledger import Ledger
 from runner.ledger.lock import StateLock, is_locked
+from runner.ledger.pruning import Prunable, archive_logs, prunable, shrink
 from runner.ledger.reading import Origin
 from runner.ledger.rescue import Rescued
 from runner.ledger.rows import PastEvent
 
-__all__ = ["Ledger", "Origin", "PastEvent", "Rescued", "StateLock", "is_locked"]
+__all__ = [
+    "Ledger",
+    "Origin",
+    "PastEvent",
+    "Prunable",
+    "Rescued",
+    "StateLock",
+    "archive_logs",
+    "is_locked",
+    "prunable",
+    "shrink",
+]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,11 +28,11 @@ from runner.events import (
     Rendered,
     StillRunning,
 )
-from runner.jobs import Entry, Job
+from runner.jobs import ENDED, Entry, Job
 from runner.ledger.migrations import migrations
 from runner.ledger.reading import PLANNED, Origin, Reader, explained
 from runner.ledger.rescue import RescueFile
-from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, values_of
+from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, state_of, values_of
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
@@ -241,6 +241,11 @@ class Ledger(Reader):
         return replace(job, key=cursor.lastrowid or 0)
 
     def _write(self, before: Job, event: Event, after: Job, at: float) -> None:
+        if before.status in ENDED:
+            self._db.conn.execute(
+                "UPDATE archived SET state = ? WHERE job = ? AND state IS NULL",
+                (json.dumps(state_of(before), ensure_ascii=False), before.key),
+            )
         cursor = self._db.conn.execute(UPDATE, (*values_of(after), before.key, before.status))
         if cursor.rowcount != 1:
             raise StateError(f"{self.path}: changed by somebody else; job {before.id} is stale")
@@ -264,6 +269,13 @@ class Ledger(Reader):
             self._db.conn.execute(
                 "INSERT OR REPLACE INTO memory VALUES (?, ?)", (name, json.dumps(value))
             )
+
+    def keep_images(self, found: Mapping[str, object], at: float, since: float) -> None:
+        """Keep what was found well, and drop what is older than `since`. Not synced."""
+        rows = ((address, at, json.dumps(picture)) for address, picture in found.items())
+        with self._transaction(synced=False):
+            self._db.conn.execute("DELETE FROM images WHERE at < ?", [since])
+            self._db.conn.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", rows)
 
     def begin_run(self, command: str, version: str, manifest: str, at: float) -> None:
         """Note that a command began to work on this file; its events carry the run's number."""
@@ -300,11 +312,16 @@ def _make_folders_last(path: Path) -> None:
     """Sync the names of the folders that lead to a file: a power cut could take a new one back."""
     for folder in path.absolute().parent.parents:
         with suppress(OSError):  # not ours to open, so not ours to have made
-            fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk before this returns. Raises `OSError`."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _stopped(error: StateError) -> StateWriteError:

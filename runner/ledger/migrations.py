@@ -82,3 +82,45 @@ def m001_jobs_events_runs(db: Database) -> None:
 def m002_memory(db: Database) -> None:
     """What runs learnt of the provider and the next run starts from, one JSON value a name."""
     db.execute("CREATE TABLE memory (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+
+
+@migrations()
+def m003_images(db: Database) -> None:
+    """The images that were found well, so that they are not asked for again soon."""
+    db.execute(
+        """
+        CREATE TABLE images (
+            address TEXT PRIMARY KEY,    -- digest of it: an address may hold a signature
+            at REAL NOT NULL,            -- when it was asked for
+            picture TEXT NOT NULL        -- what it was, as JSON
+        )
+        """
+    )
+
+
+@migrations()
+def m004_forgotten_archived(db: Database) -> None:
+    """Jobs that nobody wants to see any more, and logs that were moved into an archive.
+
+    What an archived log led to is the job; where more happens to it, the log that goes on needs
+    its beginning. An event may be deleted only once it is on record as archived.
+    """
+    db.execute("ALTER TABLE jobs ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0")
+    db.execute(
+        """
+        CREATE TABLE archived (
+            job INTEGER PRIMARY KEY REFERENCES jobs (key),
+            through INTEGER NOT NULL,    -- the last event (seq) that is in the archive
+            digest TEXT NOT NULL,        -- of what it led to: the job as it was then
+            state TEXT                   -- that, as JSON, once something more has happened
+        )
+        """
+    )
+    db.execute("DROP TRIGGER events_no_delete")
+    db.execute(
+        """
+        CREATE TRIGGER events_no_delete BEFORE DELETE ON events
+        WHEN NOT EXISTS (SELECT 1 FROM archived WHERE job = old.job AND through >= old.seq)
+        BEGIN SELECT RAISE(ABORT, 'events are append-only'); END
+        """
+    )

@@ -19,13 +19,16 @@ from runner.events import (
 )
 from runner.jobs import Body, Identity, Job, Status
 from runner.ledger.rescue import Rescued, kept_ids
-from runner.ledger.rows import COLUMNS, SELECT, PastEvent, job_of
+from runner.ledger.rows import COLUMNS, SELECT, PastEvent, digest_of, job_of, job_of_state
 
 # How far back in the event log the newest renders are looked for.
-_RECENT = 50_000
+RECENT = 50_000
 
 # How many rows are read at once where a reading may take long.
 _AT_ONCE = 500
+
+# What nobody wants to see any more; an entry of the manifest brings it back.
+_SHOWN = "NOT (forgotten AND position IS NULL)"
 
 _STATUSES = {status.value: status for status in Status}
 
@@ -53,6 +56,12 @@ class Reader:
         self.path = path
         self._planned = PLANNED
         self._db = Database(connection, execute_plugins=False)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """SQLite's own, for the other modules of this room."""
+        connection: sqlite3.Connection = self._db.conn
+        return connection
 
     def origin(self) -> Origin | None:
         """The provider that this file is pinned to, or None for a new file."""
@@ -95,9 +104,9 @@ class Reader:
         """The light part of every job, the newest first, read as it is asked for."""
         query = f"SELECT {', '.join(Identity._fields)} FROM jobs ORDER BY key DESC"
         with explained(self.path):
-            for key, id, derived, content, cost, status, position in self._db.execute(query):
+            for key, id, derived, content, cost, status, place, gone in self._db.execute(query):
                 known = _STATUSES.get(status) or Status(status)
-                yield Identity(key, id, derived, content, cost, known, position)
+                yield Identity(key, id, derived, content, cost, known, place, bool(gone))
 
     def job(self, key: int) -> Job:
         """One job."""
@@ -108,15 +117,18 @@ class Reader:
             return job_of(row)
 
     def outputs(self) -> Iterator[str]:
-        """Where the videos of the finished jobs are, read as it is asked for."""
-        query = "SELECT output FROM jobs WHERE status = ?"
+        """Where the videos of the finished jobs are, read as it is asked for; no forgotten ones."""
+        query = f"SELECT output FROM jobs WHERE status = ? AND {_SHOWN}"
         with explained(self.path):
             for (output,) in self._db.execute(query, [Status.DONE]):
                 yield output
 
     def finished(self) -> Iterator[Job]:
-        """Every finished job, oldest first, some at a time: no reading lasts while it is used."""
-        query = f"{SELECT} WHERE status = ? AND key > ? ORDER BY key LIMIT ?"
+        """Every finished job that is not forgotten, oldest first.
+
+        They are read some at a time: no reading lasts while it is used.
+        """
+        query = f"{SELECT} WHERE status = ? AND {_SHOWN} AND key > ? ORDER BY key LIMIT ?"
         last = 0
         while True:
             with explained(self.path):
@@ -188,6 +200,17 @@ class Reader:
                 for key, at, event, before, after, detail in rows
             ]
 
+    def archived(self) -> Iterator[tuple[Job, bool]]:
+        """What the logs that were archived had led to, and whether that is what it was then.
+
+        There the log goes on. As long as nothing more has happened to it, it is the job itself.
+        """
+        query = "SELECT job, digest, state FROM archived ORDER BY job"
+        with explained(self.path):
+            for key, digest, state in self._db.execute(query):
+                job = job_of_state(key, json.loads(state)) if state else self.job(key)
+                yield job, digest_of(job) == digest
+
     def paying(self, since: float, statuses: Collection[Status]) -> Iterator[PastEvent]:
         """What happened from a moment on to jobs with one of these statuses, as it is asked for."""
         places = ", ".join("?" * len(statuses))
@@ -212,7 +235,7 @@ class Reader:
         )
         with explained(self.path):
             kinds = [Rendered.__name__, RenderFailed.__name__]
-            rows = self._db.execute(query, [*kinds, _RECENT, newest]).fetchall()
+            rows = self._db.execute(query, [*kinds, RECENT, newest]).fetchall()
             told = [(json.loads(body), json.loads(detail)) for body, detail in reversed(rows)]
         return [(body, said["pending"], said["ready"]) for body, said in told if said.get("ready")]
 
@@ -222,6 +245,12 @@ class Reader:
         with explained(self.path):
             rows = self._db.execute(query, [SubmitStarted.__name__, newest]).fetchall()
         return [at for (at,) in reversed(rows)]
+
+    def images(self, since: float) -> dict[str, object]:
+        """The images found well since then: digest of the address -> what it was, as JSON."""
+        query = "SELECT address, picture FROM images WHERE at >= ?"
+        with explained(self.path):
+            return {address: json.loads(text) for address, text in self._db.execute(query, [since])}
 
     def recall(self, name: str) -> object:
         """What an earlier run remembered under this name; None when nothing readable is there."""

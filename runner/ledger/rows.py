@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -36,6 +37,7 @@ COLUMNS = (
     "submitted_at",
     "since",
     "finished_at",
+    "forgotten",
 )
 SELECT = f"SELECT key, {', '.join(COLUMNS)} FROM jobs"
 INSERT = (
@@ -87,6 +89,7 @@ def values_of(job: Job) -> tuple[Any, ...]:
         job.submitted_at,
         job.since,
         job.finished_at,
+        job.forgotten,
     )
 
 
@@ -99,7 +102,34 @@ def job_of(row: tuple[Any, ...]) -> Job:
     values["problem"] = None if code is None else Problem(code, message, request_id)
     values["body"] = json.loads(values["body"])
     values["status"] = Status(values["status"])
+    values["forgotten"] = bool(values["forgotten"])
     return Job(**values)
+
+
+def state_of(job: Job) -> dict[str, Any]:
+    """What a log has led to, for an archive: the fields that say anything, without the link."""
+    blank = Job(job.key, "", "", "", {})
+    names = (name for name in Job.__slots__ if name not in {"key", "url"})
+    state = {name: getattr(job, name) for name in names}
+    state = {name: value for name, value in state.items() if value != getattr(blank, name)}
+    if job.problem:
+        state["problem"] = asdict(job.problem)
+    return state | {"body": dict(job.body)}
+
+
+def job_of_state(key: int, state: Mapping[str, Any]) -> Job:
+    """The job that an archived log led to."""
+    values = {"id": "", "derived": "", "content": "", **state}
+    if "problem" in state:
+        values["problem"] = Problem(**state["problem"])
+    values["status"] = Status(state.get("status", Status.PLANNED))
+    return Job(key, **values)
+
+
+def digest_of(job: Job) -> str:
+    """What tells whether a job is still what its archived log led to: 32 hex digits."""
+    text = json.dumps(state_of(job), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def detail_of(event: Event) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from runner.manifest import addresses, output, presets, values
 Schema = dict[str, Any]
 Parse = Callable[[str], Any]
 PROVIDERS = ("cometapi", "runway", "sandbox")
+PREFLIGHTS = ("strict", "warn", "off")
 DAY = 86_400
 MAX_CONCURRENCY = 10_000
 _LIMITS = Limits()
@@ -356,6 +357,15 @@ TOP = _table(
         {},
         aliases=("confirm", "ask", "askabove", "approve", "approval"),
         default="never asks",
+    ),
+    Field(
+        "preflight",
+        "Whether a run looks at the images of new jobs before it buys any. `strict`: it buys "
+        "nothing while one would be refused; `warn`: it says so, and buys.",
+        {"enum": list(PREFLIGHTS)},
+        values.one_of(*PREFLIGHTS),
+        aliases=("precheck", "checkimages", "online"),
+        default="off",
     ),
     Field(
         "price",

@@ -27,6 +27,7 @@ class Manifest:
 
     `provider` is cometapi, runway or sandbox; `runway_version` the header X-Runway-Version;
     `output` the template of the videos' paths; with `sidecar`, each gets a JSON file beside it.
+    `preflight` is strict, warn or off.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Manifest:
     entries: Sequence[Entry]
     warnings: tuple[Finding, ...]
     sidecar: bool = False
+    preflight: str = "off"
     services: Services = field(default_factory=Services)
 
     def output_path(self, id: str, body: Body, labels: Mapping[str, str]) -> Path:
@@ -88,6 +90,7 @@ def load(path: Path) -> Manifest:
             entries=entries,
             warnings=(),
             sidecar=settings.sidecar,
+            preflight=settings.preflight,
             services=services,
         )
         for entry, first in _collisions(manifest):

@@ -33,6 +33,7 @@ class Settings:
     limits: Limits
     price: Price | None
     sidecar: bool
+    preflight: str
 
 
 def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Settings:
@@ -46,7 +47,7 @@ def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) 
     reader.value(top, TOP["version"])
     words = {
         name: reader.value(top, TOP[name]) or TOP[name].default
-        for name in ("provider", "runway_version")
+        for name in ("provider", "runway_version", "preflight")
     }
     parse = output.parse_open if "catalog" in top else output.parse
     place = reader.convert(top["output"], parse, "output") if "output" in top else None

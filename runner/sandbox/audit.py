@@ -32,7 +32,7 @@ class Audit:
         self._last_poll[task_id] = now
 
     def key_sent_with_film(self) -> None:
-        """Note a film request with an Authorization header, which no signed link needs."""
+        """Note a film or image request with an Authorization header, which none of them needs."""
         self._films_with_key += 1
 
     def summary(self, tasks: Iterable[Task], now: float) -> Json:

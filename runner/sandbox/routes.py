@@ -1,4 +1,4 @@
-"""Which request is which call: CometAPI's paths, Runway's own, the films and the audit."""
+"""Which request is which call: CometAPI's paths, Runway's own, films, images and the audit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from urllib.parse import unquote
 
 from runner.sandbox.answers import House
 
-Call: TypeAlias = Literal["submit", "poll", "feed", "delete", "film", "ledger", "other"]
+Call: TypeAlias = Literal[
+    "submit", "poll", "feed", "delete", "film", "picture", "account", "ledger", "other"
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A call found for a request: who answers, and the task's id when the path holds one."""
+    """A call found for a request: who answers, and what it is about.
+
+    That is a task's id, an image's place, or "" when the path holds neither.
+    """
 
     call: Call
     house: House
@@ -30,6 +35,8 @@ _TABLE: tuple[tuple[str, str, Call, House], ...] = (
     ("GET", r"/v1/tasks/([^/]+)", "poll", "runway"),
     ("DELETE", r"/v1/tasks/([^/]+)", "delete", "runway"),
     ("GET|HEAD", r"/films/([^/]+)\.mp4", "film", "films"),
+    ("GET", r"/v1/organization", "account", "runway"),
+    ("GET|HEAD", r"/pictures/(.+)", "picture", "films"),
     ("GET", r"/sandbox/ledger", "ledger", "comet"),
 )
 

@@ -13,6 +13,7 @@ from runner.sandbox.dialects import RUNWAY, cost, describe, form_for, not_visibl
 from runner.sandbox.faults import Fault, FaultPicker
 from runner.sandbox.film import FilmSpec
 from runner.sandbox.links import Signer
+from runner.sandbox.pictures import picture
 from runner.sandbox.routes import Route, find_route
 from runner.sandbox.rules import check_body, check_headers, read_object
 from runner.sandbox.settings import DAY, Settings
@@ -25,7 +26,8 @@ DAMAGES: dict[str, Damage] = {
     "short": "short",
     "no-length": "no-length",
 }
-WITH_KEY = frozenset({"submit", "poll", "feed", "delete"})
+WITH_KEY = frozenset({"submit", "poll", "feed", "delete", "account"})
+CREDITS = 10_000  # what an account without a limit has
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Simulator:
         match visit.route.call:
             case "film":
                 return self._film(visit)
+            case "picture":
+                return self._picture(visit)
             case "ledger":
                 return json_reply(200, self.audit())
             case _:
@@ -106,14 +110,21 @@ class Simulator:
         refused = check_headers(visit.request.headers, self.settings.key, route.house)
         if refused:
             return refused
-        if route.call == "poll":
-            return self._poll(visit, route.task_id)
-        if route.call == "delete":
-            return self._delete(visit)
+        match route.call:
+            case "poll":
+                return self._poll(visit, route.task_id)
+            case "delete":
+                return self._delete(visit)
+            case "account":
+                return self._account()
+            case _:
+                return self._with_body(visit)
+
+    def _with_body(self, visit: Visit) -> Reply:
         body = read_object(visit.request.body)
         if body is None:
             return invalid_body([issue("invalid_json", "", "Expected a JSON object")])
-        if route.call == "feed":
+        if visit.route.call == "feed":
             return self._poll(visit, str(body.get("task_id", "")))
         return self._submit(visit, body)
 
@@ -136,6 +147,11 @@ class Simulator:
         costs = cost(task, Phase.PENDING) if house == "runway" else {}
         accepted = json_reply(200, {"id": task.id, **costs})
         return _after_charge(fault, accepted, house) if fault else accepted
+
+    def _account(self) -> Reply:
+        credit = self.settings.credit
+        left = CREDITS if credit is None else max(0, credit - len(self.tasks))
+        return json_reply(200, {"creditBalance": left})
 
     def _charged_since(self, moment: float) -> int:
         return sum(task.charge.at > moment for task in self.tasks.values())
@@ -203,6 +219,12 @@ class Simulator:
             head=request.method == "HEAD",
         )
         return _late(Reply(200, {"content-type": "video/mp4"}, film), fault)
+
+    def _picture(self, visit: Visit) -> Reply:
+        request = visit.request
+        if "authorization" in request.headers:
+            self._audit.key_sent_with_film()
+        return picture(request.method, visit.route.task_id, request.headers.get("range", ""))
 
     def _request_id(self, now: float) -> str:
         moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d%H%M%S%f")

@@ -84,7 +84,7 @@ def deliver(reply: Reply, data: bytes) -> Reply:
         return reply
     whole = len(data) * 2 // 3 if film.damage == "short" else len(data)
     headers = {**reply.headers, "accept-ranges": "bytes"}
-    wanted = _byte_range(film.range, whole)
+    wanted = byte_range(film.range, whole)
     status, start, end = 200, 0, whole
     if wanted is not None:
         start, end = wanted
@@ -105,7 +105,7 @@ def deliver(reply: Reply, data: bytes) -> Reply:
     )
 
 
-def _byte_range(header: str, size: int) -> tuple[int, int] | None:
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
     """First and one-past-last byte of a single range; equal when it lies outside; None if none."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", header.replace(" ", ""))
     if not match or match[0] == "bytes=-":

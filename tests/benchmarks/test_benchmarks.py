@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from benchmarks import readme
 from benchmarks.books import most_at_once
+from benchmarks.polls import lateness
 from benchmarks.provider import FILM_BYTES, film
 from benchmarks.renders import ideal_wall, matching_interval, render_time
 from runner import mp4
@@ -55,6 +56,14 @@ def test_overlaps_are_counted() -> None:
     assert most_at_once([]) == 0
 
 
+def test_lateness_is_what_the_schedule_did_not_plan() -> None:
+    """A gap within plan and jitter is in time; an open one counts once it is too long."""
+    planned = 12.0  # every 1.2 intervals at this age, and up to half a second of jitter
+    closed = [(60.0, planned), (60.0, planned + 0.5), (60.0, planned + 2.5)]
+    late = lateness(closed, [(70.0, 3.0), (70.0, planned + 1.5)], 10.0)
+    assert late == pytest.approx([0, 0, 2, 1])
+
+
 def test_the_provider_serves_a_film_that_the_runner_takes() -> None:
     """64 KB, whole, and it tells whose it is."""
     bytes_of = film("task-1")
@@ -81,7 +90,7 @@ def test_a_tiny_dose_runs_and_can_be_kept(parts: tuple[str, ...], tmp_path: Path
     kept = quick(tmp_path / "results.json", *parts)
     text = tmp_path / "README.md"
     shutil.copy(readme.README, text)
-    readme.write(kept, text, tmp_path / "no plot")
+    readme.write(kept, text)
     for part in parts:
         if part in readme.TITLES:
             assert readme.section(part, kept) in text.read_text()

@@ -65,6 +65,7 @@ RIGHT = {
     "visibility_grace": ["10m"],
     "task_timeout": ["2h"],
     "sidecar": ["yes"],
+    "preflight": ["strict", "off"],
     "include": ["s.yaml", "[s.yaml, s.yaml]"],
     "presets": ["{hero: low angle}"],
     "id": ["a", "b", "A", "lamp-01"],

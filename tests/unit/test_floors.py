@@ -32,6 +32,8 @@ FLOORS: dict[str, set[str]] = {
     "selection": set(),
     "words": {"jobs"},
     "dialects": {"jobs", "events"},
+    "images": {"dialects", "models"},
+    "inspection": {"images", "jobs", "words"},
     "log": set(),
     "hooks": {"jobs", "words", "events"},
     "notify": {"errors", "transport"},
@@ -39,6 +41,8 @@ FLOORS: dict[str, set[str]] = {
     "ledger": {"jobs", "errors", "events"},
     "apis": {"errors"},
     "transport": {"apis", "dialects", "errors"},
+    "prober": {"dialects", "images", "transport"},
+    "account": {"apis", "dialects", "events", "transport"},
     "download": {"jobs", "mp4", "tags", "transport", "events"},
     "provider": {"apis", "jobs", "dialects", "download", "transport", "events"},
     "videos": {"jobs"},
@@ -126,6 +130,7 @@ def test_nothing_below_imports_the_top() -> None:
     [
         ("httpx", {"transport", "sandbox"}),
         ("aiohttp", {"transport"}),
+        ("imagesize", {"images"}),
         ("sqlite_utils", {"ledger"}),
         ("sqlite3", {"ledger"}),
         ("yaml", {"manifest"}),
@@ -150,7 +155,8 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
     ("module", "heavy"),
     [
         ("runner.cli", {"yaml", "sqlite3", "anyio", "httpx", "rich", "difflib"}),
-        ("runner.commands.run", {"httpx", "aiohttp", "rich", "av"}),
+        ("runner.commands.run", {"httpx", "aiohttp", "rich", "av", "imagesize"}),
+        ("runner.commands.check", {"httpx", "aiohttp", "rich", "av", "imagesize"}),
         ("runner.commands.status", {"httpx", "aiohttp", "rich", "av"}),
     ],
 )
@@ -166,7 +172,7 @@ def test_decisions_have_no_clock_and_no_dice() -> None:
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
     sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
     told = ("lifecycle", "policy", "admission", "recognition", "compact", "carry")
-    rooms = (*told, "pace", "pacing", "polling", "underway")
+    rooms = (*told, "pace", "pacing", "polling", "underway", "images", "inspection")
     shown = ("overview", "news", "report", "troubles", *(f"sheet/{name}" for name in sheet))
     for room in (*rooms, *shown):
         used = {name.split(".")[0] for name in imports(ROOT / f"{room}.py")}

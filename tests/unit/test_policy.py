@@ -21,6 +21,7 @@ from runner.events import (
     Event,
     FetchFailed,
     FileMissed,
+    Forgotten,
     FoundRemote,
     GaveUp,
     Invisible,
@@ -77,20 +78,22 @@ ONE_OF_EACH: list[Event] = [
     RiskAccepted(),
     Abandoned(),
     RetryOrdered(),
+    Forgotten(),
 ]
 
 # Written out by hand from the design, not derived from the table under test.
 LEGAL = {
     Status.PLANNED: "SubmitStarted>submitting Refused>failed Edited>planned Renamed>planned "
-    "Repriced>planned Adopted>running",
+    "Repriced>planned Adopted>running Forgotten>planned",
     Status.SUBMITTING: "Accepted>running NotSent>planned Throttled>planned Unserved>planned "
     "AccountRefused>planned WrongAddress>planned Refused>failed Lost>uncertain Renamed>submitting",
     Status.RUNNING: "StillRunning>running Invisible>running PollFailed>running "
     "AccountRefused>running Rendered>rendered RenderFailed>failed GaveUp>uncertain "
     "Renamed>running",
     Status.RENDERED: "Saved>done FetchFailed>rendered LinkExpired>running Renamed>rendered",
-    Status.DONE: "FileMissed>running Renamed>done",
-    Status.FAILED: "RetryOrdered>planned Edited>planned Renamed>failed Repriced>failed",
+    Status.DONE: "FileMissed>running Renamed>done Forgotten>done",
+    Status.FAILED: "RetryOrdered>planned Edited>planned Renamed>failed Repriced>failed "
+    "Forgotten>failed",
     Status.UNCERTAIN: "FoundRemote>running ConfirmedUnpaid>planned RiskAccepted>planned "
     "Abandoned>failed Renamed>uncertain",
 }
