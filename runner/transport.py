@@ -16,6 +16,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 
 import aiohttp
@@ -287,6 +288,12 @@ async def tell(url: str, content: bytes, media_type: str) -> int:
         raise BrokenError(_words(error, headers)) from None
 
 
+@lru_cache(2048)
+def _parsed(url: str) -> httpx.URL:
+    """A task's address is the same at each poll, and reading it is a tenth of what a poll costs."""
+    return httpx.URL(url)
+
+
 async def _sent(
     door: _Door, method: str, url: str, headers: Mapping[str, str], content: bytes | None
 ) -> httpx.Response:
@@ -296,7 +303,9 @@ async def _sent(
     """
     patience = {"timeout": door.timeout.as_dict()}
     try:
-        request = httpx.Request(method, url, headers=headers, content=content, extensions=patience)
+        request = httpx.Request(
+            method, _parsed(url), headers=headers, content=content, extensions=patience
+        )
         return await door.client.send(request, stream=True)
     except (httpx.InvalidURL, UnicodeError) as error:  # also a name that can't be one
         raise NotSentError(_words(error, headers)) from None
