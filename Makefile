@@ -71,7 +71,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.run
 	@echo "setting up .venv for tests ..."
-	@$(INSTALL) -e '.[sandbox,report,notify,dev]'
+	@$(INSTALL) -e '.[sandbox,media,report,notify,dev]'
 	@touch $@
 
 # Environments of their own: what is measured must find only what a user would have installed.

@@ -117,9 +117,17 @@ class Batch:
 
     def place_of(self, ledger: Ledger, job: Job) -> Path:
         """The same, for a job of a state file that is in line with the manifest."""
-        position = ledger.position(job) if self.manifest.has_labels else None
-        entry = None if position is None else self.manifest.entries[position]
+        entry = self._entry_of(ledger, job) if self.manifest.has_labels else None
         return self.place(job.id, job.body, entry)
+
+    def tags_of(self, ledger: Ledger, job: Job) -> dict[str, str]:
+        """What is written inside a job's video, name -> text."""
+        entry = self._entry_of(ledger, job) if self.manifest.has_facts else None
+        return self.manifest.tags(job.id, job.body, entry.facts if entry else {})
+
+    def _entry_of(self, ledger: Ledger, job: Job) -> Entry | None:
+        position = ledger.position(job)
+        return None if position is None else self.manifest.entries[position]
 
     def admit(self, jobs: Known) -> Admission:
         """Hold the manifest against these jobs, and against what is on disk."""

@@ -101,7 +101,7 @@ class Entries(_Lookups[Entry]):
     def append(self, entry: Entry) -> None:
         """Add one at the end. Its content must be a digest in hex."""
         content = bytes.fromhex(entry.content)
-        where = (entry.cost, entry.file, entry.line, dict(entry.labels))
+        where = (entry.cost, entry.file, entry.line, dict(entry.labels), dict(entry.facts))
         self._pages.append((entry.id, entry.derived, dict(entry.body), content, *where))
 
     def rename(self, ids: Mapping[int, str]) -> None:

@@ -36,7 +36,8 @@ class Entry:
     `body` is the request as it will be sent (wire names). `derived` is the id made from the
     image before it was numbered, or "" when the manifest gives an id itself. `cost` is what one
     paid attempt costs, in millionths of the manifest's currency unit, or None when unknown.
-    `labels` are the table's columns that name its video, column -> text fit for a path.
+    `labels` are the table's columns that name its video, column -> text fit for a path; `facts`
+    those that are told inside it, column -> text.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Entry:
     file: str
     line: int
     labels: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- Job

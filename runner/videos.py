@@ -1,4 +1,4 @@
-"""The videos on disk: whether each is as it came home, and the sidecar with what it came from."""
+"""The videos on disk: whether each is as it came home, and what is put beside it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,10 @@ def sidecar_path(job: Job) -> Path:
     return Path(job.output).with_suffix(".json")
 
 
-def sidecar(job: Job, batch: str, provider: str) -> dict[str, Any]:
+def sidecar(job: Job, batch: str, provider: str, received: str = "") -> dict[str, Any]:
     """What a finished job's video came from. Times are ISO 8601 in UTC.
+
+    `received` is the digest of what came, where metadata was written into it after.
 
     It may be shown to anybody: no key, no link to the video, and of the image's address not what
     follows the `?`, which may be a signature.
@@ -63,6 +65,7 @@ def sidecar(job: Job, batch: str, provider: str) -> dict[str, Any]:
         "file": Path(job.output).name,
         "sha256": job.sha256,
         "size": job.size,
+        **({"received_sha256": received} if received else {}),
         "id": job.id,
         "batch": batch,
         "provider": provider,
@@ -80,25 +83,34 @@ def has_sidecar(job: Job) -> bool:
     return present is not None and _same(present, job)
 
 
-def put_sidecar(job: Job, batch: str, provider: str) -> str:
+def put_sidecar(job: Job, batch: str, provider: str, received: str = "") -> str:
     """Put the sidecar beside the video, whole or not at all; returns why not, "" when it is there.
 
     Only a sidecar of the same file's is ever replaced.
     """
     path = sidecar_path(job)
+    present = _sidecar_at(path, job)
+    if present is not None and _same(present, job):
+        return ""
+    text = json.dumps(sidecar(job, batch, provider, received), indent=2, ensure_ascii=False)
+    data = f"{text}\n".encode()
+    return put_beside(path, data, ours=present is not None, what="sidecar")
+
+
+def put_beside(path: Path, data: bytes, *, ours: bool, what: str) -> str:
+    """Put a file beside a video, whole or not at all; why not, or "" when it is there.
+
+    What has the name is replaced only if it is `ours`. `what` is what people call such a file.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        present = _sidecar_at(path, job)
-        if present is not None and _same(present, job):
-            return ""
-        text = json.dumps(sidecar(job, batch, provider), indent=2, ensure_ascii=False)
-        part.write_text(f"{text}\n", "utf-8")
-        if present is not None:
+        part.write_bytes(data)
+        if ours:
             part.replace(path)
         elif not _claim(part, path):
-            return f"{path}: another file has the sidecar's name; it was left alone"
+            return f"{path}: another file has the {what}'s name; it was left alone"
     except OSError as error:
-        return f"{path}: the sidecar can't be written: {error.strerror}"
+        return f"{path}: the {what} can't be written: {error.strerror}"
     finally:
         with suppress(OSError):
             part.unlink()

@@ -30,6 +30,7 @@ from runner.manifest import Services
 from runner.news import News
 from runner.outside import Outside
 from runner.overview import Action, exit_code
+from runner.posters import Posters, require_extra
 from runner.report import Summary, summary
 from runner.videos import put_sidecar
 
@@ -71,6 +72,8 @@ def work_on(asked: Options, how: How, claimed: dict[Path, Path]) -> tuple[ExitCo
     """
     began = time.time()
     batch = prepare(asked)
+    if batch.manifest.poster:
+        require_extra()
     other = claimed.setdefault(batch.state_file.absolute(), asked.manifest)
     if other != asked.manifest:
         words = f"its state file, {batch.state_file}, is that of {other} too"
@@ -265,16 +268,21 @@ class _Session:
             transport = await parts.enter_async_context(Transport(base_url, headers))
             downloader = Downloader(transport, private_hosts=is_loopback(base_url))
             provider = Provider(
-                batch.api, transport, downloader, lambda job: batch.place_of(self._ledger, job)
+                batch.api,
+                transport,
+                downloader,
+                lambda job: batch.place_of(self._ledger, job),
+                tags=lambda job: batch.tags_of(self._ledger, job),
             )
             console = self._console()
             hooks = self._outside.job_hooks()
+            posters = Posters(batch.manifest.poster, console.say, hooks.observe)
 
             def observe(before: Job, event: Event, after: Job) -> None:
                 console.observe(before, event, after)
-                if isinstance(event, Saved) and (words := self._sidecar(after)):
+                for words in self._sidecar(event, after) if isinstance(event, Saved) else ():
                     console.say(words)
-                hooks.observe(before, event, after)
+                posters.observe(before, event, after)
 
             engine = Engine(
                 self._ledger,
@@ -288,7 +296,7 @@ class _Session:
             try:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._heed_signals, engine, console)
-                    async with hooks.serving():
+                    async with hooks.serving(), posters.serving():
                         ending = await engine.run(self.how.deadline, once=self.how.once)
                     group.cancel_scope.cancel()
             except BaseExceptionGroup as errors:
@@ -296,10 +304,14 @@ class _Session:
             _deafen()
             return ending
 
-    def _sidecar(self, job: Job) -> str:
-        """Put the sidecar of a video that is home beside it, if wanted; why not, or ""."""
+    def _sidecar(self, event: Saved, job: Job) -> Iterator[str]:
+        """Put the sidecar of a video that is home beside it, if wanted; what is not as wished."""
         batch = self._batch
-        return put_sidecar(job, batch.name, batch.api.name) if batch.manifest.sidecar else ""
+        if event.note:
+            yield f"{job.output}: {event.note}"
+        if batch.manifest.sidecar:
+            words = put_sidecar(job, batch.name, batch.api.name, event.received)
+            yield from [words] if words else []
 
     def _console(self) -> Console:
         how = self.how

@@ -11,22 +11,28 @@ import click
 from runner.batch import Batch, Options, prepare
 from runner.commands import options
 from runner.errors import ExitCode
+from runner.events import Saved
+from runner.jobs import Job
 from runner.ledger import Ledger
+from runner.manifest.fields import POSTERS
+from runner.posters import has_poster, put_poster, require_extra
 from runner.videos import Standing, has_sidecar, look, put_sidecar
 from runner.words import plural, printable
 
 
 @click.command()
 @options.batch
+@click.option("--posters", is_flag=True, help="Make the missing posters of videos that are there.")
 @click.option(
     "--sidecars", is_flag=True, help="Write the missing sidecars of videos that are there."
 )
-def verify(sidecars: bool, **given: Any) -> ExitCode:
+def verify(sidecars: bool, posters: bool, **given: Any) -> ExitCode:
     """Hash every video on disk again.
 
     Each is held against the digest with which it came home. What is missing or changed is named;
     nothing is changed or sent. With --sidecars, the JSON files beside the videos that are not
-    there yet are written; a file of somebody else's is left alone. Exit code 1 when a video is
+    there yet are written, with --posters the still pictures; a file of somebody else's is left
+    alone. Exit code 1 when a video is
     missing or changed.
 
     \b
@@ -35,18 +41,23 @@ def verify(sidecars: bool, **given: Any) -> ExitCode:
       runner verify catalog.yaml --sidecars
     """
     batch = prepare(Options(**given))
+    kind = batch.manifest.poster or (POSTERS[0] if posters else "")
+    if posters:
+        require_extra()
     ledger = Ledger.read(batch.state_file)
     if ledger is None:
         click.echo(f"{batch.state_file}: there is none yet; nothing was brought home by it")
         return ExitCode.DONE
     with closing(ledger):
-        counts, without = _look_at_all(batch, ledger, write=sidecars)
+        counts, without = _look_at_all(batch, ledger, kind, sidecars=sidecars, posters=posters)
     whole, missing, changed = (counts[each] for each in Standing)
     words = f"{batch.name}: {plural(counts.total(), 'video')}: {whole} as they came home"
     click.echo(f"{words}, {missing} missing, {changed} changed")
-    if without and (sidecars or batch.manifest.sidecar):
-        hint = "" if sidecars else f"; next: {batch.caller.command('verify', '--sidecars')}"
-        click.echo(f"{plural(without, 'sidecar')} missing{hint}")
+    wanted = {"sidecar": sidecars or batch.manifest.sidecar, "poster": bool(kind)}
+    for what, done in (("sidecar", sidecars), ("poster", posters)):
+        if without[what] and wanted[what]:
+            hint = "" if done else f"; next: {batch.caller.command('verify', f'--{what}s')}"
+            click.echo(f"{plural(without[what], what)} missing{hint}")
     if missing:
         click.echo(
             f"next: {batch.caller.command('doctor', '--refetch')}   # asks for them again, free"
@@ -54,19 +65,39 @@ def verify(sidecars: bool, **given: Any) -> ExitCode:
     return ExitCode.FAILED if missing or changed else ExitCode.DONE
 
 
-def _look_at_all(batch: Batch, ledger: Ledger, *, write: bool) -> tuple[Counter[Standing], int]:
-    """How many videos stand how, and how many have no sidecar after all."""
+def _look_at_all(
+    batch: Batch, ledger: Ledger, kind: str, *, sidecars: bool, posters: bool
+) -> tuple[Counter[Standing], Counter[str]]:
+    """How many videos stand how, and how many lack what beside them after all.
+
+    `kind` is that of the posters, "" when none are wanted.
+    """
     counts: Counter[Standing] = Counter()
-    without = 0
+    without: Counter[str] = Counter()
     for job in ledger.finished():
         found = look(job)
         counts[found.standing] += 1
         if found.words:
             click.echo(printable(f"{job.id}: {found.words}"))
-        elif write:
-            if words := put_sidecar(job, batch.name, batch.api.name):
-                click.echo(printable(f"{job.id}: {words}"))
-                without += 1
-        elif not has_sidecar(job):
-            without += 1
+            continue
+        if not has_sidecar(job):
+            words = put_sidecar(job, *_origin(batch, ledger, job)) if sidecars else ""
+            without["sidecar"] += _told(job, words, done=sidecars)
+        if kind and not has_poster(job, kind):
+            words = put_poster(job, kind) if posters else ""
+            without["poster"] += _told(job, words, done=posters)
     return counts, without
+
+
+def _origin(batch: Batch, ledger: Ledger, job: Job) -> tuple[str, str, str]:
+    """What a sidecar says that the job's row doesn't: batch, provider, digest of what came."""
+    saved = [each.detail for each in ledger.events(job) if each.event == Saved.__name__]
+    received = str(saved[-1].get("received", "")) if saved else ""
+    return batch.name, batch.api.name, received
+
+
+def _told(job: Job, words: str, *, done: bool) -> bool:
+    """Whether something is missing beside a video after all; says why it could not be made."""
+    if words:
+        click.echo(printable(f"{job.id}: {words}"))
+    return bool(words) or not done

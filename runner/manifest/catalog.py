@@ -43,13 +43,15 @@ class Wanted(NamedTuple):
 
     `columns` maps field -> column, None for columns named like the fields; `templates` gives the
     fields that are filled in from columns where the row has no cell for them. `image_needed` says
-    that no default stands in for a missing image. `names` has the columns that name the videos.
+    that no default stands in for a missing image. `names` has the columns that
+    name the videos, `inside` those of the texts inside them.
     """
 
     columns: Mapping[str, Text] | None
     templates: Mapping[str, Template] = {}
     image_needed: bool = True
     names: Template | None = None
+    inside: tuple[Template, ...] = ()
 
 
 def rows(path: Path, wanted: Wanted, findings: Findings) -> Iterator[Row]:
@@ -122,6 +124,8 @@ class _Reader:
         self._templates = dict(wanted.templates)
         self._names = [slot.name for slot in wanted.names.slots()] if wanted.names else []
         self._forms = self._templates | ({"output": wanted.names} if wanted.names else {})
+        self._inside = wanted.inside
+        self._forms |= {form.path: form for form in wanted.inside}
         self._told: frozenset[str] = frozenset()
         self._image_needed = wanted.image_needed and "image" not in wanted.templates
         self._findings = findings
@@ -305,17 +309,30 @@ class _Reader:
                 message = f"{shown(name)}, which `output` needs: {problem.message}"
                 self._mistake(number, 0, message, problem.hint, field="output")
                 faulty |= {"output"}
+        facts: dict[str, str] = {}
+        for form in self._inside:
+            for slot in form.slots() if form.path not in faulty else ():
+                if text := value(slot.name):
+                    facts[slot.name] = text
+                elif slot.otherwise is None:
+                    self._unfilled(number, form, slot.name, form.path)
+                    faulty |= {form.path}
         for field, form in self._templates.items():
             if field in cells:
                 continue
             try:
                 cells[field] = Text(form.filled(value), number, 0)
             except UnfilledError as gap:
-                message = f"has no {shown(gap.name)}, which {form.path} needs"
-                hint = f"or give the template a word for it: {{{{ {_bare(gap.name)} | … }}}}"
-                self._mistake(number, 0, message, hint, field=field)
+                self._unfilled(number, form, gap.name, field)
                 faulty |= {field}
-        return Row(self._file, number, cells, columns=columns or {}, labels=labels, faulty=faulty)
+        row = Row(self._file, number, cells, columns=columns or {}, labels=labels, faulty=faulty)
+        return row._replace(facts=facts) if facts else row
+
+    def _unfilled(self, number: int, form: Template, name: str, field: str) -> None:
+        """Tell of a row whose cell is empty where a template has no word for that."""
+        message = f"has no {shown(name)}, which {form.path} needs"
+        hint = f"or give the template a word for it: {{{{ {_bare(name)} | … }}}}"
+        self._mistake(number, 0, message, hint, field=field)
 
     def _require_image(self, names: list[str]) -> None:
         """Stop at once when no row can have an image, instead of saying so for each."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.compact import Entries
 from runner.errors import Finding
-from runner.manifest import catalog, output, services, settings, shared
+from runner.manifest import catalog, metadata, output, services, settings, shared
 from runner.manifest.entries import MAX_JOBS, Intake, Row
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
 from runner.manifest.findings import Findings
@@ -31,7 +31,7 @@ def read(path: Path, root: Table, findings: Findings) -> tuple[Settings, Service
     limits = general.limits
     kept = (limits.per_day, limits.per_run, limits.confirm_above)
     budgeted = limits.budget_cost is not None or any(each.cost is not None for each in kept)
-    common = common._replace(labels=output.columns(general.output))
+    common = common._replace(labels=output.columns(general.output), metadata=general.metadata)
     intake = Intake(general.provider, common, general.price, budgeted, findings)
     _jobs(top.get("jobs"), intake, reader)
     _matrix(top, intake, reader)
@@ -140,6 +140,7 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
         columns,
         {**intake.shared.templates, **templates},
         image_needed="image" not in faulty and not intake.shared.has_image,
+        inside=metadata.of_columns(intake.shared.metadata),
         names=_names(top.get("output"), intake.shared.labels, reader),
     )
     for row in catalog.rows(path.parent / file, wanted, reader.findings):

@@ -15,7 +15,7 @@ from runner import models
 from runner.compact import Entries
 from runner.errors import Finding
 from runner.jobs import Entry, Scalar, content_digest
-from runner.manifest import addresses, values
+from runner.manifest import addresses, metadata, values
 from runner.manifest.fields import JOB, WIRE
 from runner.manifest.findings import Findings
 from runner.manifest.ids import Claim, Ids
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
     `cells` has only what was set. `columns` tells where a field would stand that was not.
     `axes` are the fields that vary in the row's matrix, `labels` the columns that name its video,
-    `faulty` the fields already found wrong.
+    `facts` those of the texts inside it, `faulty` the fields already found wrong.
     """
 
     file: str
@@ -46,6 +46,7 @@ class Row(NamedTuple):
     columns: Mapping[str, int] = {}
     axes: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
+    facts: Mapping[str, str] = {}
     faulty: frozenset[str] = frozenset()
 
 
@@ -54,13 +55,14 @@ class Shared(NamedTuple):
 
     `defaults` has the manifest's own first, then those of the files it includes, last first;
     `templates` are the defaults that are filled in for each row; `labels` the columns that name
-    the videos.
+    the videos, `metadata` the texts inside them.
     """
 
     defaults: tuple[Row, ...]
     templates: Mapping[str, Template]
     presets: Presets
     labels: tuple[str, ...] = ()
+    metadata: tuple[Template, ...] = ()
 
     @property
     def has_image(self) -> bool:
@@ -129,6 +131,7 @@ class Intake:
             self._findings.mistake(Finding(row.file, row.line, 0, "output", message, hint))
         if bad or "image" not in merged:
             return
+        self._check_metadata(row, merged)
         body = {field.wire: merged[field.name] for field in WIRE if field.name in merged}
         derived = ""
         if not id:
@@ -136,7 +139,17 @@ class Intake:
             self._ids.derive(derived)
         content = content_digest(body)
         self._entries.append(
-            Entry(id or derived, derived, body, content, cost, row.file, row.line, row.labels)
+            Entry(
+                id or derived,
+                derived,
+                body,
+                content,
+                cost,
+                row.file,
+                row.line,
+                row.labels,
+                row.facts,
+            )
         )
 
     def entries(self) -> Entries:
@@ -166,6 +179,15 @@ class Intake:
             if known is not None and len(known) < _MAX_REMEMBERED:
                 known[cell.text] = parsed[name]
         return parsed, bad
+
+    def _check_metadata(self, row: Row, merged: Mapping[str, Scalar]) -> None:
+        """Tell of a text for which the job has neither a field nor a column."""
+        given = {"id": "", **merged, **row.facts}
+        if found := metadata.gap(self.shared.metadata, given):
+            form, slot = found
+            message = f"the job has no {values.shown(slot.name)}, which `{form.path}` needs"
+            hint = f"set `{slot.name}`" if slot.name in JOB else "only a catalog has columns"
+            self._findings.mistake(Finding(row.file, row.line, 0, form.path, message, hint))
 
     def _check_image(self, row: Row, url: Scalar | None) -> None:
         if url is None:

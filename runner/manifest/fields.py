@@ -13,6 +13,7 @@ from runner.manifest import addresses, output, presets, values
 Schema = dict[str, Any]
 Parse = Callable[[str], Any]
 PROVIDERS = ("cometapi", "runway", "sandbox")
+POSTERS = ("jpg", "webp")
 PREFLIGHTS = ("strict", "warn", "off")
 DAY = 86_400
 MAX_CONCURRENCY = 10_000
@@ -45,6 +46,17 @@ def _table(*rows: Field) -> Mapping[str, Field]:
     return {row.name: row for row in rows}
 
 
+def _poster(text: str) -> str:
+    """The kind of picture that is wanted, "" for none."""
+    if text.lower() in POSTERS:
+        return text.lower()
+    try:
+        return POSTERS[0] if values.boolean(text) else ""
+    except values.InvalidError:
+        message = f"{values.shown(text)} is not known; one of yes, no, {', '.join(POSTERS)}"
+        raise values.InvalidError(message) from None
+
+
 def _number(low: float, high: float) -> Schema:
     return {"type": "integer", "minimum": low, "maximum": high}
 
@@ -55,7 +67,7 @@ _TIME: Schema = {
     "minimum": 0,
     "examples": ["5s", "10m", "2h", "1h30m"],
 }
-_SWITCH: Schema = {
+SWITCH: Schema = {
     "anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off", "true", "false"]}]
 }
 _AMOUNT: Schema = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
@@ -152,7 +164,7 @@ JOB = _table(
     Field(
         "watermark",
         "Whether the video carries the provider's mark; not every model knows it.",
-        _SWITCH,
+        SWITCH,
         values.boolean,
         wire="watermark",
         aliases=("addwatermark", "mark"),
@@ -272,6 +284,51 @@ ON_DONE = _table(
         default="60s",
     ),
 )
+_TEXT: Schema = {"type": ["string", "number"], "minLength": 1}
+METADATA = _table(
+    Field(
+        "title",
+        "What players show as the name.",
+        _TEXT,
+        values.caption,
+        aliases=("name", "heading"),
+    ),
+    Field(
+        "comment",
+        "What players show as the comment.",
+        _TEXT,
+        values.caption,
+        aliases=("note", "comments"),
+    ),
+    Field(
+        "description",
+        "What the video shows.",
+        _TEXT,
+        values.caption,
+        aliases=("desc", "summary", "synopsis"),
+    ),
+    Field(
+        "artist",
+        "Who made it.",
+        _TEXT,
+        values.caption,
+        aliases=("author", "creator", "maker"),
+    ),
+    Field(
+        "copyright",
+        "Who has the rights.",
+        _TEXT,
+        values.caption,
+        aliases=("rights", "licence", "license"),
+    ),
+    Field(
+        "tool",
+        "What made it; left out, the name of the encoder stays.",
+        _TEXT,
+        values.caption,
+        aliases=("encoder", "software"),
+    ),
+)
 PER_SECOND = _table(
     Field("per_second", "What one second of video costs.", _AMOUNT, values.amount),
 )
@@ -340,9 +397,25 @@ TOP = _table(
     Field(
         "sidecar",
         "Whether a JSON file beside each video says what it came from.",
-        _SWITCH,
+        SWITCH,
         values.boolean,
-        aliases=("sidecars", "provenance", "metadata"),
+        aliases=("sidecars", "provenance"),
+        default="no",
+    ),
+    Field(
+        "poster",
+        "Whether a still picture is put beside each video. `yes` is jpg.",
+        {"anyOf": [SWITCH, {"enum": list(POSTERS)}]},
+        _poster,
+        aliases=("posters", "thumbnail", "thumbnails", "still", "preview", "cover"),
+        default="no",
+    ),
+    Field(
+        "metadata",
+        "Whether title and comment are written inside each video: `yes` for its id and prompt, or "
+        "texts with `{{ column }}` in them.",
+        {},
+        aliases=("meta", "tags", "embed"),
         default="no",
     ),
     Field(

@@ -12,9 +12,10 @@ from pathlib import Path
 from runner.compact import Recurring
 from runner.errors import ConfigurationError, Finding
 from runner.jobs import Body, Entry, Limits
-from runner.manifest import document, output, source, tree
+from runner.manifest import document, metadata, output, source, tree
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.services import Services
+from runner.manifest.templates import Template
 from runner.manifest.values import shown
 
 _INIT_HINT = "`runner init` writes one to begin with"
@@ -27,7 +28,8 @@ class Manifest:
 
     `provider` is cometapi, runway or sandbox; `runway_version` the header X-Runway-Version;
     `output` the template of the videos' paths; with `sidecar`, each gets a JSON file beside it.
-    `preflight` is strict, warn or off.
+    `poster` is the kind of picture that each gets, jpg or webp or ""; `metadata` the texts inside
+    them. `preflight` is strict, warn or off.
     """
 
     path: Path
@@ -39,6 +41,8 @@ class Manifest:
     entries: Sequence[Entry]
     warnings: tuple[Finding, ...]
     sidecar: bool = False
+    poster: str = ""
+    metadata: tuple[Template, ...] = ()
     preflight: str = "off"
     services: Services = field(default_factory=Services)
 
@@ -48,6 +52,13 @@ class Manifest:
         `labels` are those of its entry, {} for a job without one.
         """
         return Path(output.fill(self.output, self.name, id, body, labels))
+
+    def tags(self, id: str, body: Body, facts: Mapping[str, str]) -> dict[str, str]:
+        """The texts inside the video of this id and request, name -> text.
+
+        `facts` are those of its entry, {} for a job without one.
+        """
+        return metadata.fill(self.metadata, id, body, facts)
 
     def place(self, entry: Entry) -> Path:
         """Where the video of an entry goes."""
@@ -61,6 +72,11 @@ class Manifest:
     def has_labels(self) -> bool:
         """Whether the table's columns are in the videos' paths."""
         return bool(output.columns(self.output))
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether the table's columns are in the texts inside the videos."""
+        return bool(metadata.of_columns(self.metadata))
 
     def with_output(self, text: str) -> Manifest:
         """The same manifest with another template or folder. Raises ConfigurationError."""
@@ -90,6 +106,8 @@ def load(path: Path) -> Manifest:
             entries=entries,
             warnings=(),
             sidecar=settings.sidecar,
+            poster=settings.poster,
+            metadata=settings.metadata,
             preflight=settings.preflight,
             services=services,
         )

@@ -25,6 +25,7 @@ def schema() -> Schema:
     amount = fields.CONFIRM["cost"].schema
     properties["confirm_above"] |= {"anyOf": [amount, _object(fields.CONFIRM)]}
     properties["price"] |= _price()
+    properties["metadata"] |= {"anyOf": [fields.SWITCH, _metadata()]}
     properties["defaults"] |= {"$ref": "#/$defs/parameters"}
     properties["jobs"] |= {"items": {"$ref": "#/$defs/job"}, "minItems": 1}
     properties["matrix"] |= _matrix()
@@ -76,6 +77,10 @@ def _price() -> Schema:
         "minProperties": 1,
     }
     return {"anyOf": [amount, per_second, by_model]}
+
+
+def _metadata() -> Schema:
+    return _object(fields.METADATA) | {"minProperties": 1}
 
 
 def _matrix() -> Schema:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from runner.errors import Finding
 from runner.jobs import Budget, Limits
-from runner.manifest import output, values
+from runner.manifest import metadata, output, values
 from runner.manifest.fields import BUDGET, CONFIRM, PER_SECOND, TOP
 from runner.manifest.price import Price, Tariff
 from runner.manifest.reader import Reader
+from runner.manifest.templates import Template
 from runner.manifest.tree import Node, Series, Table
 from runner.models import KNOWN
 
@@ -33,6 +34,8 @@ class Settings:
     limits: Limits
     price: Price | None
     sidecar: bool
+    poster: str
+    metadata: tuple[Template, ...]
     preflight: str
 
 
@@ -60,6 +63,8 @@ def read(path: Path, top: Mapping[str, Node], faulty: Set[str], reader: Reader) 
         price=_price(top, reader),
         output=place or output.DEFAULT,
         sidecar=bool(reader.value(top, TOP["sidecar"])),
+        poster=reader.value(top, TOP["poster"]) or "",
+        metadata=metadata.read(top, reader),
         **words,
     )
 

@@ -209,6 +209,15 @@ def prompt(text: str) -> str:
     return value
 
 
+def caption(text: str) -> str:
+    """A text for people inside a video; space around it is dropped."""
+    value = text.strip()
+    if not value:
+        raise InvalidError("is empty", "leave it out")
+    _refuse_unprintable(value, allowed="\n\t")
+    return value
+
+
 def preset(text: str) -> str:
     """The name of a camera move: letters, digits, spaces and - _ between them."""
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9 _-]{0,58}[A-Za-z0-9])?", text):

@@ -65,6 +65,8 @@ RIGHT = {
     "visibility_grace": ["10m"],
     "task_timeout": ["2h"],
     "sidecar": ["yes"],
+    "poster": ["yes", "webp"],
+    "metadata": ["yes", "{title: lamp}", "{comment: '{{ seed | no }}', title: '{{ name }}'}"],
     "preflight": ["strict", "off"],
     "include": ["s.yaml", "[s.yaml, s.yaml]"],
     "presets": ["{hero: low angle}"],

@@ -46,6 +46,7 @@ FLOORS: dict[str, set[str]] = {
     "download": {"jobs", "mp4", "tags", "transport", "events"},
     "provider": {"apis", "jobs", "dialects", "download", "transport", "events"},
     "videos": {"jobs"},
+    "posters": {"errors", "jobs", "events", "videos"},
     "history": {"jobs", "events", "lifecycle"},
     "pace": {"jobs", "policy", "pacing", "polling", "events"},
     "carry": {"policy"},
@@ -136,8 +137,8 @@ def test_nothing_below_imports_the_top() -> None:
         ("yaml", {"manifest"}),
         ("rich", {"console"}),
         ("apprise", {"notify"}),
-        ("av", {"sandbox"}),
-        ("PIL", {"sandbox"}),
+        ("av", {"sandbox", "posters"}),
+        ("PIL", {"sandbox", "posters"}),
         ("jinja2", {"sheet"}),
     ],
 )
