@@ -109,7 +109,7 @@ def _picture(video: Path) -> Image:
         first: Image | None = None
         for frame in islice(film.decode(stream), _MOST_FRAMES):
             picture: Image = frame.to_image()  # type: ignore[no-untyped-call] # PyAV's stubs are partial
-            brightest = picture.convert("L").resize((64, 64)).getextrema()[1]
+            brightest = max(picture.convert("L").resize((64, 64)).tobytes())
             if brightest > _BLACK:
                 return picture
             first = first or picture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
+import io
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
 import httpx
@@ -24,6 +27,7 @@ from runner import transport
 from runner.download import Downloader
 from runner.events import Event, FetchFailed, LinkExpired, Saved
 from runner.sandbox import FilmSpec, tiny
+from runner.tags import write
 from runner.transport import Transport
 
 FILM = tiny(FilmSpec.of("task-1", {"promptText": "A cat"}))
@@ -46,21 +50,24 @@ def fetch(
     task_id: str = "task-1",
     private_hosts: bool = True,
     backend: httpx.AsyncBaseTransport | None = None,
+    tags: dict[str, str] | None = None,
 ) -> Event:
     """One download to its end."""
 
     async def main() -> Event:
         async with Transport("http://127.0.0.1", HEADERS, backend=backend) as door:
             downloader = Downloader(door, private_hosts=private_hosts)
-            return await downloader.fetch(url, task_id, target)
+            return await downloader.fetch(url, task_id, target, tags)
 
     return anyio.run(main)
 
 
-def fetch_from(data: bytes, target: Path, task_id: str = "task-1") -> Event:
+def fetch_from(
+    data: bytes, target: Path, task_id: str = "task-1", tags: dict[str, str] | None = None
+) -> Event:
     """The download of what a server on this machine answers."""
     with serving(replying(data)) as server:
-        return fetch(f"{server.url}/film.mp4?signature=s", target, task_id=task_id)
+        return fetch(f"{server.url}/film.mp4?signature=s", target, task_id=task_id, tags=tags)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -216,6 +223,55 @@ def test_a_film_already_published_is_not_touched_by_its_part(tmp_path: Path) -> 
     os.link(target, parts[0])
     assert fetch_from(answer(FILM), target, task_id="t") == saved(target)
     assert files(tmp_path) == {"lamp.mp4": FILM}
+
+
+# ---------------------------------------------------------------- with metadata
+
+
+def tagged(film: bytes = FILM, title: str = "lamp") -> bytes:
+    """The film with a title in it."""
+    write(io.BytesIO(film), made := io.BytesIO(), {"title": title})
+    return made.getvalue()
+
+
+def test_a_film_gets_its_metadata_before_it_gets_its_name(tmp_path: Path) -> None:
+    """The digest is that of the file; the digest of what came is told beside it."""
+    target = tmp_path / "lamp.mp4"
+    event = fetch_from(answer(FILM), target, tags={"title": "lamp"})
+    received = hashlib.sha256(FILM).hexdigest()
+    assert event == dataclasses.replace(saved(target, tagged()), received=received)
+    assert files(tmp_path) == {"lamp.mp4": tagged()}
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), ValueError("a bug")])
+def test_a_film_that_can_not_be_tagged_comes_home(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it came, with a note that says why; nothing else is left."""
+
+    def failing(source: BinaryIO, target: BinaryIO, tags: object) -> None:
+        target.write(b"half")
+        raise error
+
+    monkeypatch.setattr(module.tags, "write", failing)
+    target = tmp_path / "lamp.mp4"
+    event = fetch_from(answer(FILM), target, tags={"title": "lamp"})
+    assert isinstance(event, Saved)
+    assert "no metadata was written: " in event.note
+    assert dataclasses.replace(event, note="") == saved(target)
+    assert files(tmp_path) == {"lamp.mp4": FILM}
+
+
+@pytest.mark.parametrize("there", [FILM, tagged()], ids=["as it came", "tagged"])
+def test_a_film_that_a_killed_run_published_is_this_one(there: bytes, tmp_path: Path) -> None:
+    """With its metadata or, where that failed then, without: it is not put there twice."""
+    target = tmp_path / "lamp.mp4"
+    target.write_bytes(there)
+    event = fetch_from(answer(FILM), target, tags={"title": "lamp"})
+    assert isinstance(event, Saved)
+    assert (event.output, event.sha256) == (str(target), hashlib.sha256(there).hexdigest())
+    assert event.size == len(there)
+    assert files(tmp_path) == {"lamp.mp4": there}
 
 
 # ---------------------------------------------------------------- not a whole film
