@@ -32,6 +32,7 @@ COMMANDS = (
     "import",
     "init",
     "schema",
+    "completion",
     "sandbox",
 )
 

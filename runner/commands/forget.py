@@ -23,7 +23,7 @@ from runner.words import money, plural
 
 @click.command()
 @options.batch
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@options.ids
 @click.option("--removed", is_flag=True, help="Every finished job whose entry is gone.")
 @click.option("--buy-again", is_flag=True, help="Start over: have finished jobs bought once more.")
 @click.option("--yes", is_flag=True, help="With --buy-again: don't ask; for scripts.")

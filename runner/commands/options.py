@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,6 +59,32 @@ class Field(click.ParamType[Any]):
 PATH = click.Path(path_type=Path)
 
 manifest = click.argument("manifest", type=PATH)
+
+_COMPLETED = 100
+
+
+def known_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """For a shell's completion: ids of jobs that begin so, from the batch's state file.
+
+    Quick and silent: the manifest is not read, and where the batch is not known (an option that
+    has no value yet hides it), the ids of all the batches here are offered.
+    """
+    from runner.errors import RunnerError  # noqa: PLC0415 - not needed to start
+    from runner.ledger import Ledger  # noqa: PLC0415 - brings SQLite
+
+    own = ctx.params.get("state") or Path(
+        "state", f"{Path(ctx.params.get('manifest') or '').stem}.db"
+    )
+    ids: set[str] = set()
+    for state in (own,) if own.exists() else Path("state").glob("*.db"):
+        with suppress(RunnerError):
+            if ledger := Ledger.read(state):
+                with closing(ledger):
+                    ids |= {each.id for each in ledger.identities() if not each.forgotten}
+    return sorted(id for id in ids if id.startswith(incomplete))[:_COMPLETED]
+
+
+ids = click.argument("ids", nargs=-1, metavar="[ID]...", shell_complete=known_ids)
 
 _STATE = (
     click.option("--state", type=PATH, metavar="FILE", help="State file [state/{name}.db]."),
@@ -152,6 +179,7 @@ _CHOICE = (
         "--only",
         multiple=True,
         metavar="ID|PATTERN",
+        shell_complete=known_ids,
         help="Buy only jobs with this id, or one like lamp-*; may be given several times.",
     ),
     click.option(

@@ -25,7 +25,7 @@ IN_DOUBT = {Status.UNCERTAIN, Status.SUBMITTING}
 
 @click.command()
 @options.batch
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@options.ids
 @click.option("--all", "everything", is_flag=True, help="Every uncertain job.")
 @click.option("--task-id", default="", metavar="TASK", help="It was accepted: poll this task.")
 @click.option("--not-charged", is_flag=True, help="It was never charged: submit it again.")

@@ -20,7 +20,7 @@ from runner.words import money, plural
 
 @click.command()
 @options.batch
-@click.argument("ids", nargs=-1, metavar="[ID]...")
+@options.ids
 @click.option("--yes", is_flag=True, help="Don't ask; for scripts.")
 def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
     """Put failed jobs back to be paid for again.
