@@ -18,7 +18,7 @@ run: $(VENV)/.run ## run manifests/quickstart.yaml on the built-in sandbox: real
 	@$(BIN)/runner run manifests/quickstart.yaml
 
 test: check ## lint, type-check, and run the whole test suite
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -n 4 --dist worksteal
 
 check: $(VENV)/.test ## lint, format and type-check
 	@$(BIN)/ruff check .

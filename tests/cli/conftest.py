@@ -20,7 +20,7 @@ def provided(desk: Desk) -> Iterator[Callable[..., Desk]]:
     """The same with a provider, started with the given options."""
 
     def start(*arguments: str) -> Desk:
-        options = arguments or ("--render", "300ms..600ms", "--queue", "100ms..100ms")
+        options = arguments or ("--render", "50ms..250ms", "--queue", "50ms..50ms")
         desk.provider = Provider(desk.folder, *options)
         return desk
 
