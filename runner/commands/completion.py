@@ -16,7 +16,7 @@ def completion(shell: str) -> ExitCode:
     """Print a script that completes commands, options, files and job ids.
 
     \b
-    To have it in every new shell, put one line into
+    Examples, one line for every new shell in
       bash   ~/.bashrc:  eval "$(runner completion bash)"
       zsh    ~/.zshrc, after compinit:  eval "$(runner completion zsh)"
       fish   ~/.config/fish/completions/runner.fish:  runner completion fish | source
