@@ -21,7 +21,7 @@ from runner.manifest.values import named, shown
 MAX_DEPTH = 32
 MAX_NODES = 8_000_000
 MAX_SCALAR = 100_000
-MAX_MERGED = 400_000_000
+MAX_MERGED = 4_000_000
 
 # PyYAML's two parsers agree on the events, not on their types.
 _Event = Any
