@@ -31,8 +31,9 @@ MARGIN = 0.2
 DEAREST = 40.0
 """Polls spent on one gap less of lag at most: beyond it the lag hardly falls any more."""
 
-FIRST, STEP = 2.4, 1.2
-"""Age of the first poll and step from poll to poll, in gaps, while nothing is known."""
+FIRST, EARLY, STEP = 2.0, 5.0, 1.2
+"""While nothing is known: the age of the first poll, the age until which there is one a gap, and
+the step from poll to poll after it, all in gaps. A lag is worse the shorter the render was."""
 
 EARLIEST, USUAL = 2.0, 15.0
 """The prior, in gaps: nothing before the first, then exponential with the second as its mean, so
@@ -112,8 +113,8 @@ class Schedule:
             target = max(self.targets[place], age + self.gap)
         else:
             target = age + max(STEP * self.gap, self.tail * age)
-        if not self.targets:
-            target = max(target, FIRST * self.gap)
+        if not self.targets and age < EARLY * self.gap:
+            target = max(age, (FIRST - 1) * self.gap) + self.gap
         return min(target, age + self.longest)
 
 

@@ -47,10 +47,13 @@ def test_scale_is_of_no_matter(history: list[Render], scale: float) -> None:
         assert other.schedule.next_age(age * scale) == pytest.approx(expected)
 
 
-def test_without_history_it_is_a_fixed_step() -> None:
-    """12 s, then every 6 s, at the default gap."""
-    rhythm = Rhythm.of((), 5)
-    assert [rhythm.schedule.next_age(age) for age in (0, 3, 12, 18, 1000)] == [12, 12, 18, 24, 1006]
+def test_without_history_the_steps_are_fixed() -> None:
+    """10 s, every 5 s until 25 s, then every 6 s, at the default gap."""
+    ages = [0.0]
+    while ages[-1] < 40:
+        ages.append(Rhythm.of((), 5).schedule.next_age(ages[-1]))
+    assert ages[1:] == [10, 15, 20, 25, 31, 37, 43]
+    assert Rhythm.of((), 5).schedule.next_age(1000) == 1006
 
 
 @pytest.mark.parametrize("count", [1, 5, 50, 200])
