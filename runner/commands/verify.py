@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare
+from runner.api import load
+from runner.batch import Batch
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.ledger import Ledger
@@ -34,7 +35,7 @@ def verify(sidecars: bool, **given: Any) -> ExitCode:
       runner verify catalog.yaml
       runner verify catalog.yaml --sidecars
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     ledger = Ledger.read(batch.state_file)
     if ledger is None:
         click.echo(f"{batch.state_file}: there is none yet; nothing was brought home by it")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-
-import click
+from collections.abc import Callable, Sequence
 
 from runner.batch import Batch
 from runner.errors import ConfigurationError
@@ -15,17 +12,26 @@ from runner.policy import needs_consent
 from runner.words import allowance, money, plural
 
 
-def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
+def agree(
+    batch: Batch,
+    view: Overview,
+    spent: tuple[int, int],
+    *,
+    plan: str = "",
+    yes: bool = False,
+    ask: Callable[[str], bool | None],
+) -> None:
     """Make sure that what this run would buy is what somebody wants.
 
+    `plan` is the digest of what was agreed to; `ask` puts a question to somebody, None: nobody.
     Raises `ConfigurationError` when it is not, or when there is nobody to ask; nothing is sent.
     """
     limits, orders = batch.limits, view.buying
-    if batch.options.plan:
-        _compare(batch.options.plan, orders, batch)
+    if plan:
+        _compare(plan, orders, batch)
         return
     free = not batch.api.key_variable
-    if free or batch.options.yes or limits.confirm_above == Budget():
+    if free or yes or limits.confirm_above == Budget():
         return
     planned = orders[: affordable(orders, limits, spent, view.today)]
     cost = total_cost(planned)
@@ -36,9 +42,10 @@ def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
         f"{batch.name}: this run would buy {plural(len(planned), 'task')}{price}, "
         f"more than confirm_above ({allowance(limits.confirm_above)})"
     )
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    agreed = ask(f"{words}. Buy them?")
+    if agreed is None:
         raise ConfigurationError(f"{words}: nothing was sent; add --yes to agree, or --max-tasks N")
-    if not click.confirm(f"{words}. Buy them?", err=True):
+    if not agreed:
         raise ConfigurationError("not agreed: nothing was sent")
 
 
