@@ -16,7 +16,7 @@ from runner import ConfigurationError, ManifestError, load, plan, run
 
 
 def test_the_example_in_the_documents(provided: Callable[..., Desk]) -> None:
-    """It plans, buys what it planned, and tells every job and its file; else where the mistake is."""
+    """It buys what it planned, and tells every job and its file, or where the mistake is."""
     desk = provided(*QUICK)
     desk.manifest(2)
     assert desk.provider
