@@ -19,9 +19,9 @@ from runner.engine import spent_today
 from runner.errors import ConfigurationError, StateError
 from runner.jobs import NOTHING, Body, Entry, Job, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
-from runner.manifest import Manifest, load, with_concurrency
+from runner.manifest import Manifest, Services, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
-from runner.overview import Action, Overview
+from runner.overview import Action, Line, Overview
 from runner.recognition import Known, Listed
 from runner.selection import Selection
 from runner.words import Caller
@@ -47,8 +47,6 @@ class Options:
     first: int | None = None
     sample: int | None = None
     max_tasks: int | None = None
-    plan: str = ""
-    yes: bool = False
 
     @property
     def selection(self) -> Selection:
@@ -95,6 +93,11 @@ class Batch:
     def rehearsal(self) -> bool:
         """Whether the stand-in takes the place of the provider that the manifest names."""
         return self.options.sandbox and self.manifest.provider != "sandbox"
+
+    @property
+    def services(self) -> Services:
+        """Whom a run tells. A rehearsal tells nobody and starts nothing."""
+        return Services() if self.rehearsal else self.manifest.services
 
     @property
     def embedded(self) -> bool:
@@ -175,6 +178,11 @@ class Batch:
             self.state_file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(f"{self.state_file.parent}: {error.strerror}") from None
+
+    def jobs(self) -> Iterator[Line]:
+        """Every job as it stands, one after the other; locks nothing."""
+        with self.view() as (view, _):
+            yield from view.lines
 
     @contextmanager
     def opened(self, command: str) -> Iterator[Ledger]:
@@ -278,7 +286,12 @@ def read_key(api: Api, key_file: Path | None, environment: Mapping[str, str] = o
             f"no API key: set {api.key_variable} in the environment, or name a file with "
             "--key-file; to try it all without a key, add --sandbox"
         )
-    if not key.isascii() or not key.isprintable() or " " in key:
+    return check_key(key, source)
+
+
+def check_key(key: str, source: str) -> str:
+    """The key itself. Raises `ConfigurationError`, which never holds it, for what can't be one."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigurationError(
             f"{source}: what is there can't be an API key (one line of printable ASCII)"
         )
@@ -290,6 +303,8 @@ def program_name(argv0: str = sys.argv[0]) -> str:
     called = Path(argv0)
     if called.name == "__main__.py":
         return "python -m runner"
+    if called.stem != "runner":  # a program that uses the package
+        return "runner"
     found = shutil.which(called.name)
     if found and Path(found).absolute() == called.absolute():
         return called.name

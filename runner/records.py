@@ -8,7 +8,8 @@ from typing import Any
 
 from runner.admission import Held
 from runner.jobs import Budget, Job, Limits, Spent
-from runner.overview import Line, Overview, affordable, plan_digest, total_cost
+from runner.overview import Line, Overview
+from runner.planning import Plan
 from runner.words import money
 
 
@@ -61,24 +62,22 @@ def _held_json(held: Held | None) -> dict[str, Any] | None:
     }
 
 
-def plan_json(view: Overview, limits: Limits, spent: tuple[int, int]) -> dict[str, Any]:
+def plan_json(view: Overview, plan: Plan, limits: Limits) -> dict[str, Any]:
     """The object that `runner plan --json` prints; costs as decimal strings, null if unknown."""
-    submit = view.buying
-    cost = total_cost(submit)
     return {
         "manifest": view.manifest,
         "state_file": view.state_file,
-        "counts": view.actions(),
-        "chosen": len(submit),
-        "digest": plan_digest(submit),
-        "cost": None if cost is None else money(cost),
-        "spent": {"tasks": spent[0], "cost": money(spent[1])},
+        "counts": dict(plan.counts),
+        "chosen": len(plan.jobs),
+        "digest": plan.digest,
+        "cost": None if plan.cost is None else money(plan.cost),
+        "spent": {"tasks": plan.spent.tasks, "cost": money(plan.spent.cost)},
         "budget": {
             "tasks": limits.budget_tasks,
             "cost": None if limits.budget_cost is None else money(limits.budget_cost),
             **_budget_json("day", limits.per_day, view.today),
             **_budget_json("run", limits.per_run),
-            "allows": affordable(submit, limits, spent, view.today),
+            "allows": plan.allowed,
         },
         "jobs": [
             {

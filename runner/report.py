@@ -7,16 +7,14 @@ from dataclasses import dataclass
 
 from runner.admission import Held, Reason
 from runner.jobs import Budget, Ending, Limits, Status, Stop
-from runner.overview import Action, Line, Overview, affordable, plan_digest, total_cost
+from runner.overview import Action, Line, Overview, total_cost
+from runner.planning import Plan
 from runner.words import allowance, money, plural, printable, spending, spending_of, where
 
 
-def plan_text(
-    view: Overview, limits: Limits, spent: tuple[int, int], purchase: tuple[str, ...] = ()
-) -> str:
+def plan_text(view: Overview, plan: Plan, limits: Limits, purchase: tuple[str, ...] = ()) -> str:
     """What `runner plan` prints; `purchase` are the options that say what is bought."""
-    counts = view.actions()
-    submit = view.buying
+    counts, submit = plan.counts, plan.jobs
     waiting = view.orders
     cost = total_cost(waiting)
     says = {
@@ -36,29 +34,28 @@ def plan_text(
         f"  {counts[action]:>7}  {action:<9}  {says[action]}" for action in Action if counts[action]
     ]
     if view.chosen is not None:
-        cost = total_cost(submit)
-        price = f", for {money(cost)}" if cost else ""
+        price = f", for {money(plan.cost)}" if plan.cost else ""
         lines.append(f"chosen: {len(submit)} of the {len(waiting)} submissions{price}")
-    lines += _budget_lines(view, limits, spent)
+    lines += _budget_lines(view, plan, limits)
     lines += held_lines(view)
     if submit:
-        command = view.caller.command("run", *purchase, "--plan", plan_digest(submit))
+        command = view.caller.command("run", *purchase, "--plan", plan.digest)
         lines.append(f"to buy this and nothing else: {command}")
     return "\n".join(lines)
 
 
-def _budget_lines(view: Overview, limits: Limits, spent: tuple[int, int]) -> list[str]:
-    submit = view.buying
-    allowed = affordable(submit, limits, spent, view.today)
+def _budget_lines(view: Overview, plan: Plan, limits: Limits) -> list[str]:
     lines = []
     if limits.budget_tasks is not None or limits.budget_cost is not None:
-        lines.append(f"budget: {spending(spent, limits)} so far")
+        lines.append(f"budget: {spending(plan.spent, limits)} so far")
     if limits.per_day != Budget():
         lines.append(f"today (UTC): {spending_of(view.today, limits.per_day)} so far")
     if limits.per_run != Budget():
         lines.append(f"a run may buy {allowance(limits.per_run)}")
-    if allowed < len(submit):
-        lines.append(f"  the next run may make {allowed} of these {len(submit)} submissions")
+    if plan.allowed < len(plan.jobs):
+        lines.append(
+            f"  the next run may make {plan.allowed} of these {len(plan.jobs)} submissions"
+        )
     return lines
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare
+from runner.api import load
+from runner.batch import Batch
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ExitCode, StateError
@@ -37,7 +38,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
       runner doctor catalog.yaml
       runner doctor catalog.yaml --refetch && runner run catalog.yaml
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     try:
         ledger = Ledger.read(batch.state_file)
         if ledger is None:

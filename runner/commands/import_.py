@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, bring_in_line, prepare
+from runner.api import load
+from runner.batch import Batch, bring_in_line
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
@@ -60,7 +61,7 @@ def import_(file: Path, **given: Any) -> ExitCode:
       runner import catalog.yaml --ids tasks.txt
       runner import catalog.yaml --ids tasks.csv && runner run catalog.yaml
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     orders = list(_read(file))
     now = time.time()
     with batch.opened("import") as ledger:

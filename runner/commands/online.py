@@ -11,10 +11,10 @@ import click
 
 from runner.account import Standing
 from runner.batch import Batch, read_key
-from runner.commands.preflight import ask_key, look_at
 from runner.errors import ConfigurationError, ExitCode, LockedError, worst
 from runner.inspection import Inspection, as_json
 from runner.ledger import Ledger, StateLock
+from runner.preflight import ask_key, look_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from runner.batch import Options, prepare
+from runner.api import load
 from runner.commands import options
 from runner.errors import ExitCode
+from runner.planning import planned
 from runner.records import plan_json
 from runner.report import plan_text
 
@@ -31,12 +32,12 @@ def plan(as_json: bool, **given: Any) -> ExitCode:
       runner plan catalog.yaml
       runner plan catalog.yaml --json | jq .counts
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     with batch.view() as (view, spent):
+        found = planned(view, batch.limits, spent)
         if as_json:
-            found = plan_json(view, batch.limits, spent)
-            words = json.dumps(found, indent=2, ensure_ascii=False)
+            words = json.dumps(plan_json(view, found, batch.limits), indent=2, ensure_ascii=False)
         else:
-            words = plan_text(view, batch.limits, spent, batch.options.purchase)
+            words = plan_text(view, found, batch.limits, batch.options.purchase)
     click.echo(words)
     return ExitCode.DONE

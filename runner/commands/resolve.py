@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare, refuse_unknown
+from runner.api import load
+from runner.batch import Batch, refuse_unknown
 from runner.commands import options
 from runner.dialects import is_task_id
 from runner.engine import commit, settle_interrupted
@@ -61,7 +62,7 @@ def resolve(
     deciding = bool(task_id) or not_charged or give_up
     if deciding and bool(ids) == everything:
         raise click.UsageError("name the jobs, or say --all")
-    batch = prepare(Options(**given))
+    batch = load(**given)
     if not deciding:
         return _show(batch, ids)
     now = time.time()

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Options, prepare, refuse_unknown
+from runner.api import load
+from runner.batch import refuse_unknown
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
@@ -34,7 +35,7 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
       runner retry catalog.yaml lamp-01 chair-07
       runner retry catalog.yaml --yes && runner run catalog.yaml
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     with batch.opened("retry") as ledger:
         view = batch.overview(batch.admit(ledger))
         failed = {line.id: line for line in view.of(Action.FAILED)}

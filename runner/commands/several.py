@@ -6,13 +6,13 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import anyio
 
 from runner import notify
-from runner.batch import Options
 from runner.commands.session import How, interruptible, work_on
 from runner.errors import (
     ConfigurationError,
@@ -24,7 +24,6 @@ from runner.errors import (
 )
 from runner.jobs import Stop
 from runner.log import Log
-from runner.news import Kind, kind_of
 
 _SUFFIXES = {".yaml", ".yml"}
 _SOURCE = re.compile(rb"""(?:^|[{,][ ]*)["']?(?:jobs|matrix|catalog)["']?[ ]*:""", re.MULTILINE)
@@ -81,11 +80,12 @@ def work_through(
     log = Log(structured=log_format == "json")
     if log.structured and given["progress"] == "live":
         raise ConfigurationError("--log-format json doesn't go with --progress live")
-    shown = {name: given.pop(name) for name in ("key_file", "progress", "verbose", "quiet")}
     given["resubmit_uncertain"] = on_uncertain == "resubmit"
     manifests = find(paths)
     if len(manifests) > 1:
         _refuse_shared(given)
+    of_how = {each.name for each in fields(How)}
+    shown = {name: given.pop(name) for name in of_how & given.keys()}
     hidden = (heartbeat.removeprefix("env:"),) if heartbeat else ()
     url = notify.resolved(heartbeat or "", "--heartbeat", os.environ)
     with interruptible():
@@ -99,8 +99,10 @@ def work_through(
             limit = deadline if once else share(left, len(manifests) - number)
             how = How(once=once, deadline=limit, log=log, hidden=hidden, **shown)
             try:
-                code, stop = work_on(Options(path, **given), how, claimed)
-                well = well and kind_of(code, stop) in {Kind.DONE, Kind.REMAINS}
+                with interruptible():
+                    outcome = work_on(path, given, how, claimed)
+                code, stop = outcome.exit_code, outcome.stopped
+                well = well and outcome.news.well
             except RunnerError as error:
                 if len(manifests) == 1 and not log.structured and not _kept_quiet(error, how):
                     _beat(url, "fail", log, how.quiet)

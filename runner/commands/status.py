@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import click
 
-from runner.batch import Options, prepare
+from runner.api import load
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.jobs import Status
@@ -61,7 +61,7 @@ def status(
       runner status catalog.yaml --watch
     """
     wanted = {status for status in Status if given.pop(status.value)}
-    batch = prepare(Options(**given))
+    batch = load(**given)
 
     def look(limit: int | None, *, brief: bool = False) -> tuple[str, ExitCode]:
         with batch.view() as (view, _):

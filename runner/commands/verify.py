@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Batch, Options, prepare
+from runner.api import load
+from runner.batch import Batch
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.events import Saved
@@ -40,7 +41,7 @@ def verify(sidecars: bool, posters: bool, **given: Any) -> ExitCode:
       runner verify catalog.yaml
       runner verify catalog.yaml --sidecars
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     kind = batch.manifest.poster or (POSTERS[0] if posters else "")
     if posters:
         require_extra()

@@ -10,6 +10,7 @@ One way in: `tree` (YAML to located texts) -> `document` (sections) and `catalog
 
 from __future__ import annotations
 
+from runner.manifest.given import read_field
 from runner.manifest.loading import Manifest, load
 from runner.manifest.output import output_template
 from runner.manifest.schema import schema
@@ -22,6 +23,7 @@ __all__ = [
     "Services",
     "load",
     "output_template",
+    "read_field",
     "schema",
     "seconds",
     "with_concurrency",

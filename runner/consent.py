@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-
-import click
+from collections.abc import Callable, Sequence
 
 from runner.batch import Batch
+from runner.company import Company
 from runner.errors import ConfigurationError
 from runner.jobs import Budget, Ending, Entry, Problem, Spent, Stop
 from runner.ledger import Ledger
-from runner.log import Log
 from runner.overview import Overview, affordable, plan_digest, total_cost
 from runner.policy import needs_consent
 from runner.words import allowance, money, plural
@@ -19,17 +16,26 @@ from runner.words import allowance, money, plural
 _SHOWN = 20
 
 
-def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
+def agree(
+    batch: Batch,
+    view: Overview,
+    spent: tuple[int, int],
+    *,
+    plan: str = "",
+    yes: bool = False,
+    ask: Callable[[str], bool | None],
+) -> None:
     """Make sure that what this run would buy is what somebody wants.
 
+    `plan` is the digest of what was agreed to; `ask` puts a question to somebody, None: nobody.
     Raises `ConfigurationError` when it is not, or when there is nobody to ask; nothing is sent.
     """
     limits, orders = batch.limits, view.buying
-    if batch.options.plan:
-        _compare(batch.options.plan, orders, batch)
+    if plan:
+        _compare(plan, orders, batch)
         return
     free = not batch.api.key_variable
-    if free or batch.options.yes or limits.confirm_above == Budget():
+    if free or yes or limits.confirm_above == Budget():
         return
     planned = orders[: affordable(orders, limits, spent, view.today)]
     cost = total_cost(planned)
@@ -40,15 +46,14 @@ def agree(batch: Batch, view: Overview, spent: tuple[int, int]) -> None:
         f"{batch.name}: this run would buy {plural(len(planned), 'task')}{price}, "
         f"more than confirm_above ({allowance(limits.confirm_above)})"
     )
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    agreed = ask(f"{words}. Buy them?")
+    if agreed is None:
         raise ConfigurationError(f"{words}: nothing was sent; add --yes to agree, or --max-tasks N")
-    if not click.confirm(f"{words}. Buy them?", err=True):
+    if not agreed:
         raise ConfigurationError("not agreed: nothing was sent")
 
 
-def refuse_images(
-    batch: Batch, view: Overview, ledger: Ledger, log: Log, quiet: int
-) -> Ending | None:
+def refuse_images(batch: Batch, view: Overview, ledger: Ledger, company: Company) -> Ending | None:
     """Look at the images of what would be bought, if the manifest wishes it, and tell of them.
 
     Returns how a run ends that may buy nothing: an image is bad, or none could be looked at, and
@@ -61,20 +66,16 @@ def refuse_images(
     orders = orders[: affordable(orders, batch.limits, ledger.spent(), view.today)]
     if not orders:
         return None
-    from runner.commands.preflight import look_at  # noqa: PLC0415 - brings an HTTP client
+    from runner.preflight import look_at  # noqa: PLC0415 - brings an HTTP client
 
-    def say(words: str) -> None:
-        if not quiet:
-            log.say(words)
-
-    found = look_at(batch, orders, ledger, say)
-    say(f"preflight: {found.line}")
+    found = look_at(batch, orders, ledger, company.prepare)
+    company.prepare(f"preflight: {found.line}")
     strict = mode == "strict"
-    for words in () if quiet and strict else found.lines(_SHOWN):
-        log.warn(words)
+    for words in () if company.quiet and strict else found.lines(_SHOWN):
+        company.warn(words)
     if found.fine or not strict:
         return None
-    first = f"; {found.lines()[0]}" if quiet else ""
+    first = f"; {found.lines()[0]}" if company.quiet else ""
     stop = Stop.OFFLINE if found.offline else Stop.IMAGES
     return Ending(stop, Problem("images", found.line + first))
 

@@ -11,13 +11,13 @@ import anyio
 
 from runner.account import Standing, ask_standing
 from runner.batch import Batch
-from runner.commands.standin import embedded_sandbox
 from runner.images import Fault, Picture, kept, misfit, recalled
 from runner.inspection import Inspection, image_of, inspect
 from runner.jobs import Entry
 from runner.ledger import Ledger
 from runner.manifest.addresses import private_host
 from runner.prober import AT_ONCE, Found, Prober
+from runner.standin import embedded_sandbox
 from runner.transport import Onlooker, Transport
 from runner.words import plural
 
