@@ -6,7 +6,9 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 import click
@@ -15,6 +17,7 @@ from runner.api import load
 from runner.commands import options
 from runner.errors import ExitCode
 from runner.jobs import Status
+from runner.ledger import is_locked
 from runner.overview import exit_code
 from runner.records import status_json
 from runner.report import status_text
@@ -76,19 +79,25 @@ def status(
 
     if watch:
         with suppress(KeyboardInterrupt):
-            return _watch(look, max(every, LEAST), as_json=as_json, as_code=as_code)
+            busy = partial(is_locked, batch.state_file)
+            return _watch(look, busy, max(every, LEAST), as_json=as_json, as_code=as_code)
         return ExitCode.DONE
     words, code = look(None if everything else SHOWN)
     click.echo(words)
     return code if as_code else ExitCode.DONE
 
 
-def _watch(look: Look, every: float, *, as_json: bool, as_code: bool) -> ExitCode:
-    """Show a batch anew until nothing remains to be done: redrawn, or a line at each change."""
+def _watch(
+    look: Look, busy: Callable[[], bool], every: float, *, as_json: bool, as_code: bool
+) -> ExitCode:
+    """Show a batch anew until nothing remains to be done: redrawn, or a line at each change.
+
+    Asked before each look: what is in doubt while a run is at work may be settled the next moment.
+    """
     redrawn = sys.stdout.isatty() and not as_json
     last = ""
     while True:
-        height = shutil.get_terminal_size().lines - 3
+        at_work, height = busy(), shutil.get_terminal_size().lines - 3
         words, code = look(max(1, height)) if redrawn else look(None, brief=not as_json)
         if words != last:
             if redrawn:
@@ -96,6 +105,6 @@ def _watch(look: Look, every: float, *, as_json: bool, as_code: bool) -> ExitCod
             click.echo(words)
             sys.stdout.flush()
             last = words
-        if code is not ExitCode.REMAINS:
+        if code is not ExitCode.REMAINS and not at_work:
             return code if as_code else ExitCode.DONE
         time.sleep(every)
