@@ -37,6 +37,12 @@ def film(*colours: tuple[int, int, int]) -> bytes:
     return target.getvalue()
 
 
+def picture() -> bytes:
+    """A picture as a file: FFmpeg would take it for a film of one frame."""
+    Image.new("RGB", SIZE, RED).save(target := io.BytesIO(), "PNG")
+    return target.getvalue()
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     """A finished job whose video fades in from black."""
@@ -103,8 +109,8 @@ def test_what_is_not_ours_is_left_alone(job: Job, kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"no film", film(RED)[:600], tiny(FilmSpec.of("t", {})), b"#EXTM3U\n/etc/passwd\n"],
-    ids=["empty", "foreign", "torn", "no picture", "a list of other files"],
+    [b"", b"no film", film(RED)[:600], tiny(FilmSpec.of("t", {})), picture()],
+    ids=["empty", "foreign", "torn", "no picture", "of another format"],
 )
 def test_a_film_without_a_picture_is_told_of(data: bytes, job: Job) -> None:
     """In words; the video stays, and no file is made."""

@@ -214,6 +214,7 @@ def test_only_what_lies_behind_the_index_moves(kind: bytes) -> None:
         ),
         (box(b"moov", box(b"free") * 10_001), "not understood"),
         (box(b"moov", b"\0\0\0\7free"), "not understood"),
+        (box(b"moov", b"\0\0\0\4" * 2), "not understood"),
         (box(b"moov", b"\xff\0\0\0free"), "not understood"),
     ],
 )
