@@ -100,8 +100,7 @@ def work(batch: Batch, key: str, terms: Terms, company: Company) -> Outcome:
     Raises `LockedError`, `StateError`, `ConfigurationError`.
     """
     began = time.time()
-    if batch.manifest.poster:
-        require_extra()
+    require_extras(batch)
     outside = _outside(batch, key, terms, company)
     try:
         with batch.opened("tick" if terms.once else "run") as ledger:
@@ -119,6 +118,12 @@ def work(batch: Batch, key: str, terms: Terms, company: Company) -> Outcome:
     if outcome.changed:
         outside.finish(told)
     return outcome
+
+
+def require_extras(batch: Batch) -> None:
+    """Make sure that what the manifest wishes is installed. Raises `ConfigurationError`."""
+    if batch.manifest.poster:
+        require_extra()
 
 
 def _outside(batch: Batch, key: str, terms: Terms, company: Company) -> Outside:

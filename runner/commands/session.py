@@ -23,7 +23,7 @@ from runner.errors import ConfigurationError, ExitCode
 from runner.events import Event
 from runner.jobs import Job, Tally
 from runner.log import Log
-from runner.session import Outcome
+from runner.session import Outcome, require_extras
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ def work_on(path: Path, given: Mapping[str, Any], how: How, claimed: dict[Path, 
     if not how.quiet:
         for warning in batch.manifest.warnings:
             how.log.warn(str(warning))
+    require_extras(batch)
     key = read_key(batch.api, how.key_file)
     if not how.quiet:
         if batch.services != batch.manifest.services:
