@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from runner.batch import Options, bring_in_line, prepare, refuse_unknown
+from runner.api import load
+from runner.batch import bring_in_line, refuse_unknown
 from runner.commands import options
 from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
@@ -48,7 +49,7 @@ def forget(
         raise click.UsageError("name the jobs, or say --removed")
     if buy_again and removed:
         raise click.UsageError("--buy-again is for jobs of the manifest: name them")
-    batch = prepare(Options(**given))
+    batch = load(**given)
     with batch.opened("forget") as ledger:
         bring_in_line(ledger, batch.admit(ledger), time.time())
         view = batch.overview(batch.admit(ledger))

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from runner.batch import Options, prepare
+from runner.api import load
 from runner.commands import options
 from runner.engine import RENDERS_KNOWN
 from runner.errors import ExitCode
@@ -42,7 +42,7 @@ def prune(older_than: float, dry_run: bool, **given: Any) -> ExitCode:
       runner prune catalog.yaml --dry-run
       runner prune catalog.yaml --older-than 90d
     """
-    batch = prepare(Options(**given))
+    batch = load(**given)
     path, now = batch.state_file, time.time()
     before = now - older_than
     if dry_run:
