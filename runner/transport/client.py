@@ -57,7 +57,8 @@ class Transport:
             )
 
         self._base_url = base_url.rstrip("/")
-        self._headers = {**GREETING, "Accept": "application/json", **headers}
+        self._asking = httpx.Headers({**GREETING, "Accept": "application/json", **headers})
+        self._telling = httpx.Headers({**self._asking, "Content-Type": "application/json"})
         self._key = headers.get("Authorization", "").removeprefix("Bearer ")
         self._paid = door(_PAID, 0, None, exact=True)
         self._free = door(_FREE, connections, connections)
@@ -74,9 +75,9 @@ class Transport:
     async def _ask(
         self, door: Door, method: str, path: str, body: Mapping[str, object] | None
     ) -> Answer:
-        headers, content = self._headers, None
+        headers, content = self._asking, None
         if body is not None:
-            headers = {**headers, "Content-Type": "application/json"}
+            headers = self._telling
             content = json.dumps(body, ensure_ascii=False).encode()
         with within(_WHOLE, "no whole answer"):
             async with door.answer(method, self._base_url + path, headers, content) as response:
@@ -110,6 +111,7 @@ class Transport:
 
 
 async def _whole(response: httpx.Response) -> Answer:
+    """The status, headers and body; what is packed is unpacked, and never more than a megabyte."""
     received = bytearray()
     async for piece in response.aiter_bytes():
         received += piece
