@@ -100,7 +100,7 @@ class Transport:
     async def aclose(self) -> None:
         """Close every connection."""
         for door in (self._paid, self._free, self._films):
-            await door.client.aclose()
+            await door.aclose()
 
     async def __aenter__(self) -> Transport:
         return self

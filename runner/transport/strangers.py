@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import httpx
 
 from runner.apis import is_loopback
 from runner.dialects import Answer
+from runner.errors import ConfigurationError
 from runner.transport.door import (
     ANY,
     GREETING,
     BrokenError,
-    Door,
     lowered,
     opened,
     trusted,
@@ -47,7 +49,7 @@ class Onlooker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._door.client.aclose()
+        await self._door.aclose()
 
 
 async def _first(response: httpx.Response, most: int) -> bytes:
@@ -67,9 +69,9 @@ async def tell(url: str, content: bytes, media_type: str) -> int:
     headers = {**GREETING, "Content-Type": media_type}
     try:
         with within(_NOTE_WHOLE):
-            client = httpx.AsyncClient(trust_env=not is_loopback(url))
-            door = Door(client, _NOTE)
-            async with client, door.answer("POST", url, headers, content) as response:
+            proxies = not is_loopback(url)
+            door = opened(_NOTE, 0, None, trust=trusted(), proxies=proxies, exact=True)
+            async with aclosing(door), door.answer("POST", url, headers, content) as response:
                 return response.status_code
-    except (*ANY, OSError, ImportError, ValueError) as error:  # or a bad proxy or certificate
+    except (*ANY, OSError, ValueError, ConfigurationError) as error:  # also a bad proxy
         raise BrokenError(words(error, headers)) from None
