@@ -120,5 +120,5 @@ def test_a_preflight_that_warns(provided: Provided) -> None:
     assert "looking at 1 image" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, "aborted\n")
+    assert (process.returncode, err.strip()) == (130, "aborted")
     assert desk.audit()["charged"] == 2
