@@ -6,7 +6,7 @@ import pytest
 
 # They wait most of the time: begun last, they would keep one worker when all others are done.
 LONGEST = (
-    "test_too_many_open_files",
+    "test_make_run_and_make_run_again",
     "test_every_runner_command_works",
     "test_a_batch_survives_ten_blows",
 )

@@ -119,6 +119,6 @@ def test_a_preflight_that_warns(provided: Provided) -> None:
     assert process.stderr is not None
     assert "looking at 1 image" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
-    assert process.returncode == 130
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err.strip()) == (130, "aborted")
     assert desk.audit()["charged"] == 2
