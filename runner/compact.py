@@ -10,7 +10,7 @@ from itertools import chain, pairwise
 from operator import eq
 from typing import Any, Generic, TypeVar, overload
 
-from runner.jobs import Body, Entry
+from runner.jobs import Asked, Body, Entry
 
 Item = TypeVar("Item")
 Labels = Mapping[str, str]
@@ -131,6 +131,12 @@ class Entries(_Lookups[Entry]):
 
     def __reversed__(self) -> Iterator[Entry]:
         return map(self._made, reversed(range(len(self))), reversed(self._pages))
+
+    def asked(self) -> Iterator[Asked]:
+        """What each is recognised by, the last one first."""
+        for index, packed in zip(reversed(range(len(self))), reversed(self._pages), strict=True):
+            id, derived, _, content, cost, *_ = packed
+            yield Asked(self._ids.get(index, id), derived, content.hex(), cost)
 
     def _made(self, index: int, packed: tuple[Any, ...]) -> Entry:
         id, derived, body, content, *where = packed

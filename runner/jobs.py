@@ -51,6 +51,15 @@ class Entry:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
+class Asked(NamedTuple):
+    """What an entry is recognised by: the light part of it."""
+
+    id: str
+    derived: str
+    content: str
+    cost: int | None
+
+
 # ---------------------------------------------------------------- Job
 
 
