@@ -80,7 +80,7 @@ class _Reader:
                     self._mistake(number, 0, *self._miscounted(record, names))
                 continue
             cells = {
-                field: Text(text, number, column)
+                field: text
                 for field, column in columns.items()
                 if (text := record[column - 1].strip())
             }
@@ -143,9 +143,9 @@ class _Reader:
 
     def _json_cells(
         self, number: int, record: dict[str, Any]
-    ) -> tuple[dict[str, Text], frozenset[str]]:
+    ) -> tuple[dict[str, str], frozenset[str]]:
         """The wanted values, and the fields of which a mistake was told."""
-        cells: dict[str, Text] = {}
+        cells: dict[str, str] = {}
         faulty: set[str] = set()
         for field, name in self._columns.wanted.items():
             text = single(record.get(name))
@@ -154,7 +154,7 @@ class _Reader:
                 self._mistake(number, 0, message, field=field)
                 faulty.add(field)
             elif text:
-                cells[field] = Text(text, number, 0)
+                cells[field] = text
         return cells, frozenset(faulty)
 
     def _filled(self, row: Row, value: Callable[[str], str]) -> Row:
@@ -170,6 +170,7 @@ class _Reader:
                 self._mistake(number, 0, message, problem.hint, field="output")
                 faulty |= {"output"}
         facts: dict[str, str] = {}
+        nodes: dict[str, Text] = {}
         for form in self._inside:
             for slot in form.slots() if form.path not in faulty else ():
                 if text := value(slot.name):
@@ -181,11 +182,12 @@ class _Reader:
             if field in cells:
                 continue
             try:
-                cells[field] = Text(form.filled(value), number, 0)
+                cells[field] = form.filled(value)
+                nodes[field] = Text(cells[field], number, 0)
             except UnfilledError as gap:
                 self._unfilled(number, form, gap.name, field)
                 faulty |= {field}
-        return row._replace(cells=cells, labels=labels, facts=facts, faulty=faulty)
+        return row._replace(cells=cells, nodes=nodes, labels=labels, facts=facts, faulty=faulty)
 
     def _unfilled(self, number: int, form: Template, name: str, field: str) -> None:
         """Tell of a row whose cell is empty where a template has no word for that."""

@@ -68,8 +68,8 @@ def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
             )
             continue
         cells, faulty = reader.job(item, JOB, prefix)
-        row = Row(reader.file, item.line, cells, prefix, faulty=faulty)
-        intake.add(shared.filled(row, intake.shared, reader))
+        row = Row(reader.file, item.line, prefix=prefix, faulty=faulty)
+        intake.add(shared.filled(row.written(cells), intake.shared, reader))
 
 
 def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
@@ -94,8 +94,8 @@ def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
     for combination in itertools.product(*axes.values()):
         cells = dict(zip(axes, combination, strict=True))
         line = cells["image"].line if "image" in cells else node.line
-        row = Row(reader.file, line, cells, "matrix.", "s", axes=tuple(axes), faulty=wrong)
-        intake.add(shared.filled(row, intake.shared, reader))
+        row = Row(reader.file, line, {}, "matrix.", "s", axes=tuple(axes), faulty=wrong)
+        intake.add(shared.filled(row.written(cells), intake.shared, reader))
 
 
 def _axis(name: str, node: Node, reader: Reader) -> list[Text]:

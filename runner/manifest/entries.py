@@ -34,21 +34,33 @@ _MAX_REMEMBERED = 1_000
 class Row(NamedTuple):
     """One job as written. `prefix` and `suffix` make a field's path: `jobs[3].` + `seed` + ``.
 
-    `cells` has only what was set. `columns` tells where a field would stand that was not.
+    `cells` has only what was set. `nodes` has those texts that stand at places of their own; of all
+    other fields, set or not, `columns` tells in which column of the row's line they stand.
     `axes` are the fields that vary in the row's matrix, `labels` the columns that name its video,
     `facts` those of the texts inside it, `faulty` the fields already found wrong.
     """
 
     file: str
     line: int
-    cells: Mapping[str, Text]
+    cells: Mapping[str, str] = {}
     prefix: str = ""
     suffix: str = ""
+    nodes: Mapping[str, Text] = {}
     columns: Mapping[str, int] = {}
     axes: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     facts: Mapping[str, str] = {}
     faulty: frozenset[str] = frozenset()
+
+    def written(self, nodes: Mapping[str, Text]) -> Row:
+        """The same row with these texts set."""
+        return self._replace(cells={name: node.text for name, node in nodes.items()}, nodes=nodes)
+
+    def where(self, name: str) -> tuple[str, int, int, str]:
+        """File, line, column and path of a field: of its text, or of where that would stand."""
+        node = self.nodes.get(name)
+        line, column = (node.line, node.column) if node else (self.line, self.columns.get(name, 0))
+        return self.file, line, column, f"{self.prefix}{name}{self.suffix}"
 
 
 class Shared(NamedTuple):
@@ -71,9 +83,9 @@ class Shared(NamedTuple):
         told = (name for row in self.defaults for name in (*row.cells, *row.faulty))
         return "image" in {*told, *self.templates}
 
-    def cell(self, name: str) -> tuple[Row, Text] | None:
-        """A default, and where it stands."""
-        return next(((row, row.cells[name]) for row in self.defaults if name in row.cells), None)
+    def default(self, name: str) -> Row | None:
+        """The defaults that set this field."""
+        return next((row for row in self.defaults if name in row.cells), None)
 
 
 class Intake:
@@ -113,8 +125,7 @@ class Intake:
             merged.pop(name, None)
         id = merged.pop("id", "")
         if id:
-            cell, path = row.cells["id"], f"{row.prefix}id{row.suffix}"
-            self._ids.claim((id, row.file, row.line, cell.line, cell.column, path))
+            self._ids.claim((id, row.line, *row.where("id")))
         asked = merged
         if (words := merged.get("camera")) and "prompt" not in bad:
             prompt = merged.get("prompt")
@@ -149,9 +160,9 @@ class Intake:
         """The values of a row's cells, and the fields whose value can't be used."""
         parsed: dict[str, Any] = {}
         bad = set(row.faulty)
-        for name, cell in row.cells.items():
+        for name, text in row.cells.items():
             try:
-                parsed[name] = self._parsers[name](cell.text)
+                parsed[name] = self._parsers[name](text)
             except values.InvalidError as problem:
                 bad.add(name)
                 self._mistake(row, name, problem.message, problem.hint)
@@ -235,16 +246,11 @@ class Intake:
 
     def _located(self, row: Row, name: str, message: str, hint: str) -> Finding:
         """A finding at the cell, else at the default, else at the row."""
-        found = (row, row.cells[name]) if name in row.cells else self.shared.cell(name)
-        if found:
-            source, cell = found
-            path = f"{source.prefix}{name}{source.suffix}"
-            return Finding(source.file, cell.line, cell.column, path, message, hint)
-        path = f"{row.prefix}{name}{row.suffix}"
-        return Finding(row.file, row.line, row.columns.get(name, 0), path, message, hint)
+        source = row if name in row.cells else self.shared.default(name) or row
+        return Finding(*source.where(name), message, hint)
 
     def _mistake(self, row: Row, name: str, message: str, hint: str = "") -> None:
-        if name not in row.cells and self.shared.cell(name):
+        if name not in row.cells and self.shared.default(name):
             first = f"first met on line {row.line} of {row.file}"
             hint = f"{hint}; {first}" if hint else first
         self._findings.mistake(self._located(row, name, message, hint))

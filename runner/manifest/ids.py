@@ -16,8 +16,8 @@ class Claim(NamedTuple):
     """An id as it is given by the row on `row`; the others say where it is written."""
 
     id: str
-    file: str
     row: int
+    file: str
     line: int
     column: int
     path: str
@@ -30,7 +30,7 @@ class Ids:
         self._claims = Pages()
         self._texts = Recurring()
 
-    def claim(self, claim: tuple[str, str, int, int, int, str]) -> None:
+    def claim(self, claim: tuple[str, int, str, int, int, str]) -> None:
         """Take note of an id that is given: the values of a `Claim`."""
         self._claims.append(claim)
         self._texts.add(claim[0].casefold())
