@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner import models
 from runner.errors import Finding, ManifestError
-from runner.manifest import addresses, catalog, fields, presets, values
+from runner.manifest import addresses, catalog, fields, presets, records, values
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.schema import FILE_NAME
 from runner.manifest.suggest import plain
@@ -51,7 +51,7 @@ def _addresses(source: Path) -> tuple[str, ...]:
     """The images of a text file, one a line; empty lines and `#` comments don't count."""
     findings = Findings()
     images = []
-    for number, line in enumerate(catalog.lines(source), 1):
+    for number, line in enumerate(records.lines(source), 1):
         text = line.strip()
         if text and not text.startswith("#"):
             try:
@@ -68,13 +68,13 @@ def _addresses(source: Path) -> tuple[str, ...]:
 
 def _head(source: Path) -> tuple[list[str], Sequence[Mapping[str, str]]]:
     """The columns of a table and its first rows, column -> text."""
-    lines = catalog.lines(source)
+    lines = records.lines(source)
     if source.suffix.lower() == ".jsonl":
-        rows = list(itertools.islice(catalog.objects(lines), _SAMPLE))
+        rows = list(itertools.islice(records.objects(lines), _SAMPLE))
         return list(dict.fromkeys(name for row in rows for name in row)), rows
-    records = catalog.records(str(source), lines)
-    names = [name.strip() for name in next(records, (1, []))[1]]
-    some = itertools.islice(records, _SAMPLE)
+    table = records.records(str(source), lines)
+    names = [name.strip() for name in next(table, (1, []))[1]]
+    some = itertools.islice(table, _SAMPLE)
     return names, [dict(zip(names, record, strict=False)) for _, record in some]
 
 
