@@ -51,6 +51,7 @@ def test_names_in_many_languages(header: str) -> None:
 def test_a_name_in_another_script_is_not_any_name() -> None:
     """A column whose name has no Latin letter fills a field only when it is known."""
     assert chosen("色|写真", ("red", f"{CDN}a.jpg")) == {"image": "写真"}
+    assert chosen("#|写真", ("1", f"{CDN}a.jpg")) == {"image": "写真"}
     assert (bare("Größe (cm)"), bare("BILD_url"), bare("商品 名")) == (
         "grossecm",
         "bildurl",
@@ -69,17 +70,20 @@ def test_values_decide_over_names() -> None:
 
 def test_the_main_image_goes_before_the_others() -> None:
     """Thumbnails, additional pictures and one logo for all come last."""
-    header = "logo|thumbnail_url|additional image|image1|image2|main_image"
+    header = "brand image|thumbnail_url|additional image|image1|image2|main_image"
     pictures = ["thumb.jpg", "more.jpg", "1.jpg", "2.jpg", "main.jpg"]
     records = [(f"{CDN}logo.png", *(f"{CDN}{n}/{file}" for file in pictures)) for n in range(2)]
     assert chosen(header, *records) == {"image": "main_image"}
     without_main = [record[:-1] for record in records]
     assert chosen(header.rpartition("|")[0], *without_main) == {"image": "image1"}
+    assert chosen("thumb|big", (f"{CDN}s.jpg", f"{CDN}b.jpg")) == {"image": "big"}
+    brand = [(f"{CDN}logo.png", f"{CDN}{n}.png") for n in range(2)]
+    assert chosen("image|big", *brand) == {"image": "big"}
 
 
 def test_a_column_with_gaps_is_not_preferred() -> None:
     """A full column goes before a better name with gaps; blank rows are not gaps."""
-    records = [("", f"{CDN}a.jpg"), (f"{CDN}b.jpg", f"{CDN}c.jpg"), (" ", "")]
+    records = [("", f"{CDN}a.jpg"), (f"{CDN}b.jpg", f"{CDN}c.jpg"), *[(" ", "")] * 3]
     assert chosen("image|photo 2", *records) == {"image": "photo 2"}
 
 
