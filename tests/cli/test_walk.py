@@ -12,6 +12,8 @@ from desk import Desk
 from reading import QUICK, ROOT, Reader, quoted, sections
 from unit.sockets import answer, replying, serving
 
+from runner import load
+
 WALK = (ROOT / "docs" / "walk.md").read_text()
 
 
@@ -53,3 +55,12 @@ def test_the_walks_extras_are_there() -> None:
     (extras,) = re.findall(r"pip install '\.\[(.*)\]'", WALK)
     offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(extras.split(",")) <= offered["optional-dependencies"].keys()
+
+
+def test_a_rehearsal_waits_for_little(desk: Desk) -> None:
+    """The built-in stand-in may be asked each second; a provider, or who says otherwise, not."""
+    desk.manifest(1, "version: 1\njobs:\n")
+    path = desk.folder / "batch.yaml"
+    assert load(path).limits.poll_interval == 5
+    assert load(path, sandbox=True).limits.poll_interval == 1
+    assert load(path, sandbox=True, poll_interval="3s").limits.poll_interval == 3
