@@ -15,7 +15,7 @@ from pathlib import Path
 from runner import __version__, lifecycle
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
-from runner.engine import spent_today
+from runner.bookkeeping import spent_today
 from runner.errors import ConfigurationError, StateError
 from runner.jobs import NOTHING, Body, Entry, Job, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from runner.engine import commit
+from runner.bookkeeping import commit
 from runner.events import Abandoned, ConfirmedUnpaid, Event, FoundRemote, RetryOrdered
 from runner.jobs import Job, Status
 from runner.ledger import Ledger
