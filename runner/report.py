@@ -149,7 +149,7 @@ def summary(
     idle = idle and ending.stop is Stop.FINISHED and done == total
     parts = [f"{done} of {plural(total, 'video')} done"]
     if idle:
-        parts = [f"nothing to do, all {plural(total, 'video')} are done"]
+        parts = [f"nothing to do, {_all_done(total)}"]
     if done:
         parts[0] += f", in {where(outputs)}"
     others = [f"{count} {name}" for name, count in counts.items() if count and name != Status.DONE]
@@ -169,6 +169,10 @@ def summary(
         (*_failures(view), *held_lines(view, limit=5)),
         tuple(_next_commands(view, ending)),
     )
+
+
+def _all_done(total: int) -> str:
+    return "the video is done" if total == 1 else f"all {plural(total, 'video')} are done"
 
 
 def _failures(view: Overview, limit: int = 5) -> list[str]:
