@@ -49,7 +49,7 @@ def test_the_wheel_describes_itself(wheel: zipfile.ZipFile, metadata: Message) -
     names = {name.removeprefix(f"{info}/") for name in wheel.namelist() if info in name}
     assert names == {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     entry_points = wheel.read(f"{info}/entry_points.txt").decode()
-    assert entry_points == "[console_scripts]\nrunner = runner.cli:main\n"
+    assert entry_points == "[console_scripts]\nrunner = runner.__main__:main\n"
     assert metadata["Version"] == runner.__version__
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
