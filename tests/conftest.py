@@ -1,14 +1,22 @@
-"""The order of the tests, and what every process that they start gets."""
+"""The order of the tests, their clock, and what every process that they start gets."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Compiled once and kept, as an installed program is: else each of some hundred processes compiles
 # the whole package for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Both judge by the wall's clock, that is the machine and how busy it is, not the code. The checks
+# that count (too much filtered, too large) stay.
+settings.register_profile(
+    "timeless", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("timeless")
 
 # They wait most of the time: begun last, they would keep one worker when all others are done.
 LONGEST = (

@@ -100,7 +100,7 @@ def test_a_clock_set_back_makes_no_new_day(tmp_path: Path) -> None:
     assert books.tally(20_001 * policy.DAY, 1).today == (0, 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(["429", "400", "cut", "502", "connect-error"]), max_size=6))
 def test_the_log_and_the_run_count_the_same(faults: list[str]) -> None:
     """What a run's own books say of the day is what the event log says of it afterwards."""

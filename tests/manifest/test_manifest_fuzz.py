@@ -23,7 +23,7 @@ from runner.manifest.fields import AXES, BUDGET, CATALOG, DEFAULTS, JOB, TOP
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 
-fuzz = settings(deadline=None, max_examples=150)
+fuzz = settings(max_examples=150)
 
 
 # ---------------------------------------------------------------- any bytes
@@ -203,7 +203,7 @@ def test_the_structures_are_neither_all_right_nor_all_wrong() -> None:
     """The test of the test: what is mixed there loads often, and fails in many ways."""
     outcomes: list[Manifest | ManifestError] = []
 
-    @settings(deadline=None, max_examples=150, database=None, derandomize=True)
+    @settings(max_examples=150, database=None, derandomize=True)
     @given(manifests())
     def collect(text: str) -> None:
         outcomes.append(attempt({"m.yaml": text.encode("utf-8", "replace")}))

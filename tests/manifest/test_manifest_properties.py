@@ -18,7 +18,7 @@ from runner.manifest.draft import quoted
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
 from runner.manifest.values import RATE_UNITS, InvalidError, identifier, rate, span_text
 
-quick = settings(deadline=None, max_examples=150)
+quick = settings(max_examples=150)
 IMAGES = st.integers(0, 9).map(lambda n: f"https://a.example.com/{n}.jpg")
 WORDS = st.sampled_from(
     ["", "1", "5", "-1", "1280:720", "16:9", "a", "gen4.5", "5s", "{id}", "x.csv", "yes", "null"]

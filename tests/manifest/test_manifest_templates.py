@@ -137,7 +137,7 @@ def test_every_built_in_move_is_found_and_fits() -> None:
     assert max(map(len, CAMERA.values())) < 100
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
     """A text is what it was where nothing is to be filled in; or it is refused in print."""
@@ -150,7 +150,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert "".join(part for part in found if isinstance(part, str)) == text
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.text("ab {}|,\"'é", max_size=8), min_size=1, max_size=4))
 def test_cells_are_filled_in_as_they_are(cells: list[str]) -> None:
     """Whatever stands in a cell stands in the prompt: a cell is never read as a template."""
@@ -188,7 +188,7 @@ catalog: {file: t.csv, columns: {id: sku, image: image}}
         manifest.with_output("elsewhere/{sku}/{id}.mp4")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(max_size=130) | st.text("./\\- aé", max_size=12))
 def test_a_cell_never_leaves_its_folder(text: str) -> None:
     """Whatever a cell says becomes one part of a path, or is refused; made fit, it stays so."""

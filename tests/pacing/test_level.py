@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import pacing
@@ -81,7 +81,6 @@ EVENTS: st.SearchStrategy[Event] = st.sampled_from(
 ANSWERS = st.tuples(EVENTS, st.floats(0, 300), st.floats(0, 100), st.integers(1, 300))
 
 
-@settings(deadline=None)
 @given(levels(), st.lists(ANSWERS, max_size=60))
 def test_the_level_keeps_its_bounds(
     level: Level, answers: list[tuple[Event, float, float, int]]

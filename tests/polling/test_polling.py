@@ -22,7 +22,7 @@ gaps = st.sampled_from((0.0, 0.01, 1.0, 5.0, 60.0))
 ages = st.lists(st.floats(0, 20_000), min_size=2, max_size=20).map(sorted)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(histories, gaps, ages)
 def test_polls_keep_their_distance_and_their_order(
     history: list[Render], gap: float, when: list[float]
@@ -36,7 +36,7 @@ def test_polls_keep_their_distance_and_their_order(
     assert later == sorted(later)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(histories, st.sampled_from(((5.0, 4.0), (1.0, 4.0), (1.0, 0.25))))
 def test_scale_is_of_no_matter(history: list[Render], gap_and_scale: tuple[float, float]) -> None:
     """A provider and a gap four times as slow are asked four times as late."""
@@ -170,7 +170,7 @@ def test_renders_tell_of_each_other_by_model_and_duration() -> None:
     assert group(body) != group({**body, "model": "gen3a_turbo"})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 9), min_size=2, max_size=9).filter(any),
     st.sampled_from((1.0, 2.0, 3.0)),

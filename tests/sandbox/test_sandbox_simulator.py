@@ -410,7 +410,7 @@ JUNK = st.recursive(
 FIELDS = st.sampled_from([*BODY, "promptText", "seed", "duration", "ratio", "watermark", "task_id"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     method=st.sampled_from(["GET", "POST", "DELETE", "HEAD", "PUT"]),
     target=st.sampled_from(

@@ -132,7 +132,6 @@ def test_the_charges_are_what_was_spent(staged: Callable[[], list[Card]]) -> Non
     assert (len(charges), sum(charge.cost or 0 for charge in charges)) == spent == (7, 1_750_000)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 9)), min_size=1))
 def test_no_spend_is_lost_in_the_chart(bought: list[tuple[int, int]]) -> None:
     """Whatever the span, the columns add up to the charges and follow each other."""
@@ -216,7 +215,6 @@ def test_a_code_in_the_words() -> None:
     assert explain(plain, Status.FAILED, "t").kind == "ended without a video"
 
 
-@settings(deadline=None)
 @given(st.text(), st.booleans())
 def test_a_doubtful_charge_is_never_made_light_of(code: str, known: bool) -> None:
     """Whatever a provider called it, a submission in doubt says so and how to settle it."""
@@ -251,7 +249,6 @@ def test_csv_says_it_all(staged: Callable[[], list[Card]]) -> None:
     assert rows[2]["message"] == HOSTILE
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_cell_is_a_formula(text: str) -> None:
     """Whatever stands in a prompt, a spreadsheet shows it and computes nothing."""
@@ -302,7 +299,6 @@ def test_junit_verdicts(staged: Callable[[], list[Card]]) -> None:
     assert HOSTILE in (said.text or "")
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec=None)))
 def test_junit_is_always_xml(text: str) -> None:
     """Control characters, lone surrogates, brackets: what is written can be read."""
@@ -324,7 +320,7 @@ def rendered(found: list[Card], **given: object) -> str:
     return "".join(page(whole, lambda card: card.output, utc, images=bool(given.get("images"))))
 
 
-@settings(max_examples=25, deadline=None)  # a page is a whole page
+@settings(max_examples=25)  # a page is a whole page
 @given(st.text(st.characters(codec="utf-8")))
 def test_no_text_leaves_its_place_in_the_page(text: str) -> None:
     """The page's tags are the same whatever the jobs say, and the text is in its data."""

@@ -1069,7 +1069,7 @@ def revived(past: PastEvent) -> Event:
     return event
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_any_walk_comes_back_as_it_went(data: st.DataObject) -> None:
     """Rows read back equal what was decided, and the log alone leads to the same jobs again."""

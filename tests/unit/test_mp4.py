@@ -7,7 +7,7 @@ import struct
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import mp4
@@ -74,7 +74,6 @@ def test_a_real_film_is_whole() -> None:
     assert defect(rendered()) == ""
 
 
-@settings(deadline=None)  # whoever comes first renders the film, however busy the machine is
 @given(st.data())
 def test_no_prefix_of_a_real_film_is_whole(data: st.DataObject) -> None:
     """The same for what an encoder writes."""

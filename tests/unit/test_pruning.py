@@ -137,7 +137,7 @@ def what_counts(ledger: Ledger, before: float, renders: int) -> list[object]:
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.sampled_from(STORIES), st.integers(0, 60)), max_size=8),
     st.integers(0, 70),

@@ -108,7 +108,7 @@ def test_every_item_is_read_and_the_media_is_as_it_was(layout: str) -> None:
 
 
 @pytest.mark.parametrize("layout", WHOLE)
-@settings(max_examples=25, deadline=None)  # opening a film takes what it takes
+@settings(max_examples=25)  # opening a film takes what it takes
 @given(title=texts, comment=texts)
 @example(title="x" * 3_000, comment="\n")
 def test_any_text_comes_back(layout: str, title: str, comment: str) -> None:
@@ -118,7 +118,7 @@ def test_any_text_comes_back(layout: str, title: str, comment: str) -> None:
     assert packets == seen(film(layout))[1]
 
 
-@settings(max_examples=50, deadline=None)  # the first example draws the films
+@settings(max_examples=50)  # the first example draws the films
 @given(st.sampled_from(WHOLE), texts, texts)
 def test_the_last_word_counts(layout: str, first: str, second: str) -> None:
     """Tagged twice is tagged with the second; what else was said stays."""
@@ -230,7 +230,7 @@ def test_fragments_are_refused() -> None:
         tagged(film("fragmented"), title="lamp")
 
 
-@settings(max_examples=300, deadline=None)  # the first example draws the films
+@settings(max_examples=300)  # the first example draws the films
 @given(st.data(), st.sampled_from(LAYOUTS))
 def test_torn_and_hostile_films_are_refused_or_whole(data: st.DataObject, layout: str) -> None:
     """Cut anywhere, with any bytes anywhere: nothing else is raised, and what is made is whole."""
