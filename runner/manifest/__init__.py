@@ -13,10 +13,10 @@ from __future__ import annotations
 from runner.manifest.given import read_field
 from runner.manifest.loading import Manifest, load
 from runner.manifest.output import output_template
+from runner.manifest.quantities import seconds
 from runner.manifest.schema import schema
 from runner.manifest.services import Services
 from runner.manifest.settings import with_concurrency
-from runner.manifest.values import seconds
 
 __all__ = [
     "Manifest",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from runner.manifest.values import millionths
+from runner.manifest.quantities import millionths
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from runner.manifest.fields import NOTIFY, ON_DONE, TOP, Parse
 from runner.manifest.reader import Reader, kind
+from runner.manifest.receivers import KINDS
 from runner.manifest.tree import Node, Series, Text
-from runner.manifest.values import KINDS, shown
+from runner.manifest.values import shown
 
 DEFAULT_KINDS = tuple(each for each in KINDS if each != "remains")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.errors import Finding
 from runner.jobs import Budget, Limits
-from runner.manifest import metadata, output, values
+from runner.manifest import metadata, output, quantities, values
 from runner.manifest.fields import BUDGET, CONFIRM, PER_SECOND, TOP
 from runner.manifest.price import Price, Tariff
 from runner.manifest.reader import Reader
@@ -110,7 +110,7 @@ def _budget(given: Mapping[str, Node], kind: str, reader: Reader) -> Budget:
     """One kind of budget: over all, or for a time."""
     tasks = reader.value(given, BUDGET[f"tasks{kind}"], "budget.")
     cost = reader.value(given, BUDGET[f"cost{kind}"], "budget.")
-    return Budget(tasks, None if cost is None else values.millionths(cost))
+    return Budget(tasks, None if cost is None else quantities.millionths(cost))
 
 
 def _confirm(node: Node | None, reader: Reader) -> tuple[Node | None, Budget]:
@@ -121,14 +121,16 @@ def _confirm(node: Node | None, reader: Reader) -> tuple[Node | None, Budget]:
     if not isinstance(node, Table):
         amount = reader.convert(node, CONFIRM["cost"].parse, name)
         return (
-            (None, Budget()) if amount is None else (node, Budget(cost=values.millionths(amount)))
+            (None, Budget())
+            if amount is None
+            else (node, Budget(cost=quantities.millionths(amount)))
         )
     given = reader.fields(node, CONFIRM, f"{name}.")
     if not node.items:
         reader.mistake(node, name, "is empty", "write an amount, or {tasks: number}")
     cost = reader.value(given, CONFIRM["cost"], f"{name}.")
     tasks = reader.value(given, CONFIRM["tasks"], f"{name}.")
-    return given.get("cost"), Budget(tasks, None if cost is None else values.millionths(cost))
+    return given.get("cost"), Budget(tasks, None if cost is None else quantities.millionths(cost))
 
 
 def with_concurrency(limits: Limits, concurrency: int | str | None) -> Limits:
@@ -181,7 +183,7 @@ def _price(top: Mapping[str, Node], reader: Reader) -> Price | None:
 
 def _tariff(node: Node, path: str, reader: Reader) -> Tariff | None:
     if not isinstance(node, Table):
-        amount = reader.convert(node, values.amount, path)
+        amount = reader.convert(node, quantities.amount, path)
         return None if amount is None else Tariff(amount)
     if not node.items:
         reader.mistake(node, path, "is empty", "write a number, or {per_second: number}")

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
 
 from runner import models
-from runner.jobs import Rate
 from runner.manifest.suggest import nearest
 
 MAX_PATH = 1_000
@@ -19,30 +17,10 @@ MAX_ID_BYTES = 200
 _ID_PUNCTUATION = frozenset("._-+ ")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]*[A-Za-z0-9_+-])?")
-_UNITS = {
-    "d": Decimal(86_400),
-    "h": Decimal(3_600),
-    "m": Decimal(60),
-    "s": Decimal(1),
-    "ms": Decimal("0.001"),
-}
-AUTO = "auto"
-RATE_UNITS = {
-    **dict.fromkeys(("s", "sec", "second"), 1.0),
-    **dict.fromkeys(("m", "min", "minute"), 60.0),
-    **dict.fromkeys(("h", "hour"), 3_600.0),
-    **dict.fromkeys(("d", "day"), 86_400.0),
-}
-MAX_RATE = 100_000
-_MAX_SPAN = 80
-_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,39})")
-_NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
-_SPAN = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS), re.ASCII)
-_TRUE = frozenset({"true", "yes", "on"})
-_FALSE = frozenset({"false", "no", "off"})
-_MILLION = 1_000_000
-_BOUNDLESS = 2**53
-_MAX_HINTED = 40
+SWITCH = {"yes": True, "no": False, "on": True, "off": False, "true": True, "false": False}
+# These two are regular expressions for Python and for JSON Schema alike.
+RATIO = r"[1-9][0-9]{0,4}:[1-9][0-9]{0,4}|auto(?:_[0-9a-z]{1,8})?"
+VERSION_DATE = r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 
 
 class InvalidError(ValueError):
@@ -61,131 +39,12 @@ def shown(text: str, limit: int = 60) -> str:
     return f"`{safe}`"
 
 
-def integer(low: int, high: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `low` to `high`."""
-
-    def parse(text: str) -> int:
-        if not _WHOLE.fullmatch(text):
-            message = f"{shown(text)} is not a whole number"
-            raise InvalidError(message, _whole_number_hint(text))
-        value = int(text)
-        if not low <= value <= high:
-            boundless = high >= _BOUNDLESS and value < low
-            span = f"at least {low}" if boundless else f"{low} to {high}"
-            raise InvalidError(f"{value} is out of range; it must be {span}")
-        return value
-
-    return parse
-
-
-def _whole_number_hint(text: str) -> str:
-    """Read `1_000`, `1,000`, `5s`, `42.0` and `007` as people mean them; `1.000` is anything."""
-    separators = "_, '\u2019\u00a0\u202f"
-    pattern = rf"\+?0*([0-9][0-9{separators}]*?)(?:\.0{{1,2}})?\s*(?:s|sec|seconds?)?"
-    bare = re.fullmatch(pattern, text, re.ASCII) if len(text) <= _MAX_HINTED else None
-    return f"did you mean {int(re.sub(f'[{separators}]', '', bare[1]))}?" if bare else ""
-
-
-def or_auto(number: Callable[[str], int]) -> Callable[[str], int | str]:
-    """A parser of the word `auto`, or of a number."""
-
-    def parse(text: str) -> int | str:
-        if text == AUTO:
-            return AUTO
-        try:
-            return number(text)
-        except InvalidError as problem:
-            meant = text.strip().lower() in {AUTO, "automatic", "dynamic", "adaptive", "max"}
-            hint = problem.hint or (f"did you mean `{AUTO}`?" if meant else "")
-            raise InvalidError(problem.message, hint) from None
-
-    return parse
-
-
-def rate(text: str) -> Rate:
-    """So many in such a time: `30/min`, `2/s`, `500/h`, `10000/day`."""
-    parts = re.fullmatch(r"(0|[1-9][0-9]{0,39}) ?/ ?([a-z]+)", text)
-    if parts is None or parts[2] not in RATE_UNITS:
-        raise InvalidError(f"{shown(text)} is not a rate", _rate_hint(text))
-    count = int(parts[1])
-    if not 1 <= count <= MAX_RATE:
-        raise InvalidError(f"{shown(text)} is out of range; it must be 1 to {MAX_RATE}")
-    return Rate(count, RATE_UNITS[parts[2]])
-
-
-def _rate_hint(text: str) -> str:
-    """Read `30 per minute`, `30/Minutes` and `30` as people mean them."""
-    pattern = r"([1-9][0-9]{0,4})(?:\s*(?:/|per|an?|each|p)\s*([A-Za-z]+))?"
-    meant = re.fullmatch(pattern, text.strip(), re.ASCII) if len(text) <= _MAX_HINTED else None
-    if meant and meant[2] is None:
-        return f"in what time? write it like {meant[1]}/min"
-    unit = meant[2].lower().removesuffix("s") or "s" if meant and meant[2] else ""
-    unit = {"hr": "h", "mn": "min", "m": "min"}.get(unit, unit)
-    if meant and unit in RATE_UNITS:
-        return f"did you mean {meant[1]}/{unit}?"
-    return "write it like 30/min, 2/s, 500/h or 10000/day"
-
-
 def boolean(text: str) -> bool:
     """`true`, `yes`, `on`, `false`, `no` or `off`, in any case."""
-    word = text.lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise InvalidError(f"{shown(text)} is neither true nor false")
-
-
-def seconds(text: str) -> float:
-    """A length of time in seconds: `5s`, `10m`, `1h30m`, `500ms`, or a plain number of seconds."""
-    if re.fullmatch(_NUMBER, text):
-        return float(text)
-    match = _SPAN.fullmatch(text.replace(" ", "").lower()) if len(text) <= _MAX_SPAN else None
-    if match is None or not any(match.groups()):
-        message = f"{shown(text)} is not a length of time"
-        raise InvalidError(message, "write it like 5s, 10m, 2h or 1h30m")
-    parts = zip(match.groups(), _UNITS.values(), strict=True)
-    return float(sum(Decimal(amount) * unit for amount, unit in parts if amount))
-
-
-def span(low: float, high: float) -> Callable[[str], float]:
-    """A parser of lengths of time from `low` to `high` seconds."""
-
-    def parse(text: str) -> float:
-        value = seconds(text)
-        if not low <= value <= high:
-            limits = f"{span_text(low)} to {span_text(high)}"
-            raise InvalidError(f"{shown(text)} is out of range; it must be {limits}")
-        return value
-
-    return parse
-
-
-def span_text(value: float) -> str:
-    """A length of time as people write it, to the millisecond: `1h30m`, `500ms`."""
-    rest = round(Decimal(str(value)), 3)
-    text = ""
-    for unit, size in _UNITS.items():
-        count, rest = divmod(rest, size)
-        if count:
-            text += f"{count:f}".partition(".")[0] + unit
-    return text or "0s"
-
-
-def amount(text: str) -> Decimal:
-    """A sum of money in the user's currency: a plain decimal number."""
-    if not re.fullmatch(_NUMBER, text):
-        hint = "write the number alone, with a point, like 0.32"
-        raise InvalidError(f"{shown(text)} is not an amount", hint)
-    value = Decimal(text)
-    if value > _MILLION:
-        raise InvalidError(f"{shown(text)} is out of range; it must be 0 to {_MILLION}")
+    value = SWITCH.get(text.lower())
+    if value is None:
+        raise InvalidError(f"{shown(text)} is neither true nor false")
     return value
-
-
-def millionths(value: Decimal) -> int:
-    """An amount in whole millionths of its unit, halves rounded up."""
-    return int((value * _MILLION).to_integral_value(ROUND_HALF_UP))
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -203,19 +62,21 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def prompt(text: str) -> str:
     """A text for the model; space around it is dropped, line breaks inside are kept."""
-    value = text.strip()
-    if not value:
-        raise InvalidError("is empty", "leave it out to send no prompt")
-    _refuse_unprintable(value, allowed="\n\t")
-    return value
+    return _lines(text, "leave it out to send no prompt")
 
 
 def caption(text: str) -> str:
-    """A text for people inside a video; space around it is dropped."""
+    """A text for people inside a video; space around it is dropped, line breaks are kept."""
+    return _lines(text, "leave it out")
+
+
+def _lines(text: str, instead: str) -> str:
     value = text.strip()
     if not value:
-        raise InvalidError("is empty", "leave it out")
-    _refuse_unprintable(value, allowed="\n\t")
+        raise InvalidError("is empty", instead)
+    for character in () if value.isprintable() else value:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\t":
+            raise InvalidError(f"has {named(character)} in it")
     return value
 
 
@@ -236,7 +97,7 @@ def model(text: str) -> str:
 
 def ratio(text: str) -> str:
     """`width:height`, or one of the words that some models take, such as `auto_720p`."""
-    if re.fullmatch(r"[1-9][0-9]{0,4}:[1-9][0-9]{0,4}|auto(?:_[0-9a-z]{1,8})?", text):
+    if re.fullmatch(RATIO, text):
         return text
     sides = re.fullmatch(
         r"0*([1-9][0-9]{0,4})\s*[xX\u00d7*/:;,-]\s*0*([1-9][0-9]{0,4})\s*(?:px|:00)?", text
@@ -260,7 +121,7 @@ def format_version(text: str) -> str:
 
 def version_date(text: str) -> str:
     """The date that names a version of Runway's API, such as 2024-11-06."""
-    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", text):
+    if not re.fullmatch(VERSION_DATE, text):
         raise InvalidError(f"{shown(text)} is not a version of the API", "write it like 2024-11-06")
     return text
 
@@ -315,14 +176,6 @@ def is_id_character(character: str) -> bool:
     )
 
 
-def _refuse_unprintable(text: str, allowed: str) -> None:
-    if text.isprintable():
-        return
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:
-            raise InvalidError(f"has {named(character)} in it")
-
-
 def named(character: str) -> str:
     """Name one character in a message."""
     if character == " ":
@@ -331,42 +184,3 @@ def named(character: str) -> str:
         return shown(character)
     name = unicodedata.name(character, "a control character").lower()
     return f"{name} (U+{ord(character):04X})"
-
-
-# ---------------------------------------------------------------- whom a run tells
-
-KINDS = ("done", "failed", "remains", "person", "account")
-_VARIABLE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
-_MAX_ADDRESS = 2_000
-
-
-def service_url(text: str) -> str:
-    """The address of a service that is told something over HTTP, or `env:NAME` that holds one.
-
-    No message quotes the address: who has it can write to the service.
-    """
-    return _address(text, r"https?://[^/?#@]+([/?#][^@]*)?", "an http(s) address")
-
-
-def notify_url(text: str) -> str:
-    """An address as Apprise writes them (`mailto://…`, `slack://…`), or `env:NAME`."""
-    return _address(text, r"[A-Za-z][A-Za-z0-9+.-]*://\S+", "an address like mailto://…")
-
-
-def _address(text: str, pattern: str, expected: str) -> str:
-    hint = "keep it out of the manifest: write env:NAME, and set that variable"
-    if text.startswith("env:"):
-        if not _VARIABLE.fullmatch(text):
-            raise InvalidError(f"{shown(text)} names no variable", "write it like env:NOTIFY_URL")
-        return text
-    if len(text) > _MAX_ADDRESS or not text.isprintable() or not re.fullmatch(pattern, text):
-        raise InvalidError(f"is not {expected}", hint)
-    return text
-
-
-def metrics_file(text: str) -> str:
-    """A Prometheus textfile: its name ends in .prom, or no collector reads it."""
-    path = file_name(text)
-    if not path.endswith(".prom"):
-        raise InvalidError(f"{shown(text)} doesn't end in .prom", "collectors read only *.prom")
-    return path

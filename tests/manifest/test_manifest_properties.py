@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from conftest import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from runner.jobs import Rate
 from runner.manifest import Manifest, seconds
 from runner.manifest.addresses import image
 from runner.manifest.draft import quoted
-from runner.manifest.fields import AXES, CATALOG, JOB, TOP
-from runner.manifest.values import RATE_UNITS, InvalidError, identifier, rate, span_text
+from runner.manifest.fields import AXES, BUDGET, CATALOG, JOB, TOP, Field
+from runner.manifest.quantities import RATE_UNITS, rate, span_text
+from runner.manifest.values import InvalidError, identifier
 
 quick = settings(max_examples=150)
 IMAGES = st.integers(0, 9).map(lambda n: f"https://a.example.com/{n}.jpg")
@@ -95,6 +99,35 @@ def test_no_text_breaks_the_rate(text: str) -> None:
     else:
         assert 1 <= read.count <= 100_000
         assert read.seconds in RATE_UNITS.values()
+
+
+@pytest.mark.parametrize(
+    ("field", "pieces"),
+    [
+        (TOP["poll_interval"], "1|05|9.5|d|H| m|s |ms|-"),
+        (TOP["rate"], "1|20|0|/| / |s|min|day|m"),
+        (TOP["runway_version"], "20|24|-|1|06|2024-11-|31"),
+        (BUDGET["cost"], "1|05|9.5|.|-|e"),
+        (JOB["ratio"], "1|20|:|auto|_720p|_|AUTO"),
+        (JOB["watermark"], "yes|no|on|off|true|false|1"),
+    ],
+    ids=lambda given: getattr(given, "name", ""),
+)
+def test_editors_are_told_what_the_parser_takes(field: Field, pieces: str) -> None:
+    """A text fits the field's schema just when it is read; how large it is no pattern judges."""
+    editor = Draft202012Validator(field.schema)
+    words = pieces.split("|")
+    texts = {"".join(some) for many in range(5) for some in product(words, repeat=many)}
+
+    def agree(text: str) -> bool:
+        assert field.parse is not None
+        try:
+            field.parse(text)
+        except InvalidError as problem:
+            return "out of range" in problem.message or not editor.is_valid(text)
+        return editor.is_valid(text)
+
+    assert not [text for text in texts if not agree(text)]
 
 
 @quick

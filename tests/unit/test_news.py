@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from runner import news
 from runner.errors import ExitCode
 from runner.jobs import Status, Stop
+from runner.manifest.receivers import KINDS
 from runner.manifest.services import DEFAULT_KINDS
-from runner.manifest.values import KINDS
 from runner.news import Kind, News, kind_of
 
 QUIET = News(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.manifest import values
+from runner.manifest import quantities, values
 
 Schema = dict[str, Any]
 Parse = Callable[[str], Any]
@@ -40,19 +40,23 @@ def table(*rows: Field) -> Mapping[str, Field]:
     return {row.name: row for row in rows}
 
 
-def number(low: float, high: float) -> Schema:
-    """A whole number, both ends included."""
-    return {"type": "integer", "minimum": low, "maximum": high}
+def whole(low: int, high: int, **told: Any) -> tuple[Schema, Parse]:
+    """A whole number, both ends included: what editors are told, and its parser."""
+    schema = {"type": "integer", "minimum": low, "maximum": high, **told}
+    return schema, quantities.integer(low, high)
 
 
 TIME: Schema = {
     "type": ["string", "number"],
-    "pattern": r"^([0-9.]+ ?(d|h|m|s|ms) ?)+$|^[0-9]+(\.[0-9]+)?$",
+    "pattern": quantities.TIME_PATTERN,
     "minimum": 0,
     "examples": ["5s", "10m", "2h", "1h30m"],
 }
-SWITCH: Schema = {
-    "anyOf": [{"type": "boolean"}, {"enum": ["yes", "no", "on", "off", "true", "false"]}]
+SWITCH: Schema = {"anyOf": [{"type": "boolean"}, {"enum": list(values.SWITCH)}]}
+AMOUNT: Schema = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "maximum": quantities.MAX_AMOUNT,
+    "pattern": quantities.AMOUNT_PATTERN,
 }
-AMOUNT: Schema = {"type": ["number", "string"], "minimum": 0, "pattern": r"^[0-9]+(\.[0-9]+)?$"}
 ID: Schema = {"type": ["string", "integer"], "minLength": 1, "maxLength": values.MAX_ID}

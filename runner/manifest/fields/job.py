@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runner import models
-from runner.manifest import addresses, presets, values
-from runner.manifest.fields.field import ID, SWITCH, Field, number, table
+from runner.manifest import addresses, presets, quantities, values
+from runner.manifest.fields.field import ID, SWITCH, Field, table, whole
 
 JOB = table(
     Field(
@@ -66,15 +66,14 @@ JOB = table(
         "seed",
         "Same seed, same request, similar video. Left out, the provider picks one.",
         {"type": "integer", "minimum": 0},
-        values.integer(0, 2**63 - 1),
+        quantities.integer(0, 2**63 - 1),
         wire="seed",
         aliases=("randomseed", "rng"),
     ),
     Field(
         "duration",
         "Length of the video in whole seconds.",
-        number(1, 3600) | {"examples": [5, 10]},
-        values.integer(1, 3600),
+        *whole(1, 3600, examples=[5, 10]),
         wire="duration",
         aliases=("length", "seconds", "time", "secs"),
         default="the provider's, 5 for gen3a_turbo",
@@ -86,7 +85,7 @@ JOB = table(
             "type": "string",
             "anyOf": [
                 {"enum": list(models.RATIOS)},
-                {"pattern": "^([1-9][0-9]*:[1-9][0-9]*|auto[_0-9a-z]*)$"},
+                {"pattern": f"^({values.RATIO})$"},
             ],
         },
         values.ratio,

@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-from runner.manifest import values
-from runner.manifest.fields.field import AMOUNT, DAY, TIME, Field, Schema, number, table
+from runner.manifest import quantities, receivers, values
+from runner.manifest.fields.field import AMOUNT, DAY, TIME, Field, Schema, table, whole
 
 BUDGET = table(
     Field(
         "tasks",
         "At most so many paid submissions, over all runs.",
-        number(0, 10**9),
-        values.integer(0, 10**9),
+        *whole(0, 10**9),
         aliases=("jobs", "count", "submissions", "max"),
     ),
     Field(
         "cost",
         "At most so much money, over all runs, in the unit of `price`; needs `price`.",
         AMOUNT,
-        values.amount,
+        quantities.amount,
         aliases=("money", "amount", "usd", "dollars", "total"),
     ),
     Field(
         "tasks_per_day",
         "At most so many paid submissions in a day of UTC, over all runs.",
-        number(0, 10**9),
-        values.integer(0, 10**9),
+        *whole(0, 10**9),
         aliases=("daily", "dailytasks", "perday"),
     ),
     Field(
         "cost_per_day",
         "At most so much money in a day of UTC, over all runs; needs `price`.",
         AMOUNT,
-        values.amount,
+        quantities.amount,
         aliases=("dailycost", "dailymoney"),
     ),
     Field(
         "tasks_per_run",
         "At most so many paid submissions in one run.",
-        number(0, 10**9),
-        values.integer(0, 10**9),
+        *whole(0, 10**9),
         aliases=("maxtasks", "perrun"),
     ),
     Field(
         "cost_per_run",
         "At most so much money in one run; needs `price`.",
         AMOUNT,
-        values.amount,
+        quantities.amount,
         aliases=("maxcost",),
     ),
 )
 CONFIRM = table(
-    Field("tasks", "Ask above so many tasks.", number(0, 10**9), values.integer(0, 10**9)),
-    Field("cost", "Ask above so much money; needs `price`.", AMOUNT, values.amount),
+    Field("tasks", "Ask above so many tasks.", *whole(0, 10**9)),
+    Field("cost", "Ask above so much money; needs `price`.", AMOUNT, quantities.amount),
 )
 CATALOG = table(
     Field(
@@ -80,14 +77,14 @@ NOTIFY = table(
             "minItems": 1,
             "examples": [["env:NOTIFY_URL"]],
         },
-        values.notify_url,
+        receivers.notify_url,
         aliases=("url", "to", "addresses", "services"),
     ),
     Field(
         "on",
         "When: the outcomes that are told, each once.",
-        {"type": ["array", "string"], "items": {"enum": list(values.KINDS)}, "minItems": 1},
-        values.one_of(*values.KINDS),
+        {"type": ["array", "string"], "items": {"enum": list(receivers.KINDS)}, "minItems": 1},
+        values.one_of(*receivers.KINDS),
         aliases=("when", "events", "kinds"),
         default="done, failed, person, account",
     ),
@@ -109,7 +106,7 @@ ON_DONE = table(
         "timeout",
         "After so long such a program is killed.",
         TIME,
-        values.span(0.001, DAY),
+        quantities.span(0.001, DAY),
         aliases=("limit", "patience"),
         default="60s",
     ),
@@ -160,5 +157,5 @@ METADATA = table(
     ),
 )
 PER_SECOND = table(
-    Field("per_second", "What one second of video costs.", AMOUNT, values.amount),
+    Field("per_second", "What one second of video costs.", AMOUNT, quantities.amount),
 )

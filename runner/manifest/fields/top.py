@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from runner.jobs import Limits
-from runner.manifest import output, values
-from runner.manifest.fields.field import DAY, ID, SWITCH, TIME, Field, Schema, number, table
+from runner.manifest import output, quantities, receivers, values
+from runner.manifest.fields.field import DAY, ID, SWITCH, TIME, Field, Schema, table, whole
 
 PROVIDERS = ("cometapi", "runway", "sandbox")
 POSTERS = ("jpg", "webp")
 PREFLIGHTS = ("strict", "warn", "off")
 MAX_CONCURRENCY = 10_000
 _LIMITS = Limits()
+_CONCURRENCY, _concurrency = whole(1, MAX_CONCURRENCY)
 _ADDRESS: Schema = {"type": "string", "pattern": "^(https?://|env:[A-Za-z_])"}
 
 
@@ -51,7 +52,7 @@ TOP = table(
     Field(
         "runway_version",
         "Sent as the header X-Runway-Version.",
-        {"type": "string", "pattern": "^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"},
+        {"type": "string", "pattern": f"^{values.VERSION_DATE}$"},
         values.version_date,
         aliases=("xrunwayversion", "apiversion"),
         default="2024-11-06",
@@ -59,8 +60,8 @@ TOP = table(
     Field(
         "concurrency",
         "Paid tasks at the provider at one time. `auto` finds out how many it takes.",
-        {"anyOf": [number(1, MAX_CONCURRENCY), {"const": values.AUTO}]},
-        values.or_auto(values.integer(1, MAX_CONCURRENCY)),
+        {"anyOf": [_CONCURRENCY, {"const": quantities.AUTO}]},
+        quantities.or_auto(_concurrency),
         aliases=("parallel", "workers", "maxconcurrency", "threads"),
         default=str(_LIMITS.concurrency),
     ),
@@ -69,10 +70,10 @@ TOP = table(
         "At most so many submits in any such time, over all runs.",
         {
             "type": "string",
-            "pattern": f"^[1-9][0-9]{{0,5}} ?/ ?({'|'.join(values.RATE_UNITS)})$",
+            "pattern": quantities.RATE_PATTERN,
             "examples": ["30/min", "2/s", "500/h", "10000/day"],
         },
-        values.rate,
+        quantities.rate,
         aliases=("ratelimit", "submitrate", "maxrate", "rpm", "throttle"),
         default="no limit",
     ),
@@ -142,25 +143,25 @@ TOP = table(
         "poll_interval",
         "Least time between two questions about one task.",
         TIME,
-        values.span(0, DAY),
+        quantities.span(0, DAY),
         aliases=("poll", "pollevery", "interval", "polling"),
-        default=values.span_text(_LIMITS.poll_interval),
+        default=quantities.span_text(_LIMITS.poll_interval),
     ),
     Field(
         "visibility_grace",
         "How long a fresh task may be unknown to the provider.",
         TIME,
-        values.span(0, 30 * DAY),
+        quantities.span(0, 30 * DAY),
         aliases=("grace",),
-        default=values.span_text(_LIMITS.visibility_grace),
+        default=quantities.span_text(_LIMITS.visibility_grace),
     ),
     Field(
         "task_timeout",
         "After so long a task is uncertain; its id is kept.",
         TIME,
-        values.span(1, 365 * DAY),
+        quantities.span(1, 365 * DAY),
         aliases=("timeout", "tasklimit", "deadline"),
-        default=values.span_text(_LIMITS.task_timeout),
+        default=quantities.span_text(_LIMITS.task_timeout),
     ),
     Field(
         "include",
@@ -214,21 +215,21 @@ TOP = table(
         "heartbeat",
         "An address that is pinged when a run starts (/start), ends well, or doesn't (/fail).",
         _ADDRESS,
-        values.service_url,
+        receivers.service_url,
         aliases=("healthcheck", "healthchecks", "ping", "monitor"),
     ),
     Field(
         "webhook",
         "An address to which a JSON summary is posted after each run that changed something.",
         _ADDRESS,
-        values.service_url,
+        receivers.service_url,
         aliases=("hook", "callback", "posturl"),
     ),
     Field(
         "metrics",
         "A file for Prometheus' textfile collector; {name} in it is the batch's name.",
         {"type": "string", "pattern": r"\.prom$"},
-        values.metrics_file,
+        receivers.metrics_file,
         aliases=("prometheus", "textfile", "prom"),
     ),
     Field(
