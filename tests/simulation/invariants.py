@@ -84,9 +84,9 @@ def files_are_right(
         if row.status is not Status.DONE:
             continue
         path = Path(row.output)
-        if row.output in books.missing and not path.exists():
-            continue  # somebody deleted it, and `doctor --refetch` did not come so far
         forms = books.forms(row.task_id) if row.task_id in books.simulator.tasks else []
+        if row.output in books.missing and not (path.exists() and path.read_bytes() in forms):
+            continue  # somebody deleted it (its place may be another's now), and `doctor` tells
         if path.suffix != ".mp4" or not path.is_file():
             yield f"{row.id} is done, but {path.name} is no video on disk"
         elif (film := path.read_bytes()) not in forms:
