@@ -63,8 +63,8 @@ def draw_point_of(dice: random.Random, command: str) -> str:
     """A point of a command that sends nothing: its start, its commits, its archive."""
     moment = dice.choice(MOMENTS)
     match command:
-        case "prune" if dice.random() < 0.4:
-            return dice.choice(APPENDING)
+        case "prune" if dice.random() < 0.6:
+            return dice.choice((*APPENDING, *["prune: after commit"] * 3))
         case "forget" if dice.random() < 0.3:
             return f"Forgotten: {moment}"
         case "retry" if dice.random() < 0.8:

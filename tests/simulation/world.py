@@ -135,7 +135,7 @@ class World:
             if dice.random() < 0.4:
                 self._wishes.remove()
             self._command("forget", self._forget)
-        if dice.random() < 0.25:
+        if dice.random() < 0.4:
             self._command("prune", self._person.prune)
         if dice.random() < 0.1 and self._delete_a_video():
             self._command("doctor", self._person.refetch)
