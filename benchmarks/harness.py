@@ -167,8 +167,12 @@ def run_fast(work: Coroutine[Any, Any, None]) -> None:
 
 
 def client_environment(base_url: str) -> dict[str, str]:
-    """What every client gets: the key under each name it may be looked for, and the address."""
+    """What every client gets: the key under each name it may be looked for, and the address.
+
+    Bytecode is kept, as an installer leaves it: what is measured is no compiler.
+    """
     inherited = {name: value for name, value in os.environ.items() if "PROXY" not in name.upper()}
+    inherited.pop("PYTHONDONTWRITEBYTECODE", None)
     return {
         **inherited,
         "COMETAPI_KEY": KEY,

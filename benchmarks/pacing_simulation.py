@@ -19,7 +19,7 @@ from math import inf, log
 
 from runner import pacing, policy
 from runner.events import Accepted, Event, Rendered, StillRunning, Throttled
-from runner.jobs import Job, Limits, Problem
+from runner.jobs import Job, Limits, Problem, Tally
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -211,7 +211,7 @@ class Runner:
         self._gate = until
 
     def _submit_all(self) -> None:
-        while self._level.has_room(self._at_provider, self._in_the_air):
+        while self._has_room():
             if self._gate > self._agenda.now:
                 if not self._gated:
                     self._gated = True
@@ -222,6 +222,10 @@ class Runner:
             task = Task(Job(0, "", "", "", {}, submitted_at=self._agenda.now))
             half = self._dice.uniform(0.5, 2.0) / 2
             self._agenda.at(self._agenda.now + half, partial(self._answer_later, task, half))
+
+    def _has_room(self) -> bool:
+        tally = Tally(at_provider=self._at_provider, submitting=self._in_the_air)
+        return policy.room(tally, self._level.allowed, self._level.flight) > 0
 
     def _open(self) -> None:
         self._gated = False

@@ -14,8 +14,8 @@ from enum import IntEnum, StrEnum
 
 from runner.compact import OnDemand
 from runner.events import Edited, Event, Renamed, Repriced
-from runner.jobs import FREE_TO_EDIT, Body, Entry, Identity, Job, Status
-from runner.recognition import Asked, Known, recognise
+from runner.jobs import FREE_TO_EDIT, Asked, Body, Entry, Identity, Job, Status
+from runner.recognition import Known, recognise
 
 _STATUSES = tuple(Status)
 _CODES = {status: code for code, status in enumerate(_STATUSES)}

@@ -107,6 +107,9 @@ def run(
     sees more, may be asked and may stop the run. `hidden` names variables with secrets that the
     manifest's programs don't get.
 
+    Signals are the host's. A `KeyboardInterrupt` that Python's own handler makes of Ctrl-C comes
+    out of it once the submits in the air are answered and stored; the next run goes on from there.
+
     Failed jobs raise nothing: they are in the outcome. Raises `ConfigurationError` (nothing was
     sent), `LockedError` while another run holds the state file, `StateError` when it can't be used.
     """

@@ -15,7 +15,7 @@ from pathlib import Path
 from runner import __version__, lifecycle
 from runner.admission import Admission, admit, hold_existing
 from runner.apis import APIS, Api, check_base_url
-from runner.engine import spent_today
+from runner.bookkeeping import spent_today
 from runner.errors import ConfigurationError, StateError
 from runner.jobs import NOTHING, Body, Entry, Job, Limits, Rate
 from runner.ledger import Ledger, Origin, StateLock
@@ -27,6 +27,7 @@ from runner.selection import Selection
 from runner.words import Caller
 
 EMBEDDED = "embedded"
+_EMBEDDED_POLL = 1.0  # seconds: a stand-in of one's own may be asked often
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +237,14 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
         limits = replace(limits, rate=options.rate)
     if options.poll_interval is not None:
         limits = replace(limits, poll_interval=options.poll_interval)
+    base_url = _base_url(options, api, environment)
+    if base_url == EMBEDDED and options.poll_interval is None:
+        limits = replace(limits, poll_interval=min(limits.poll_interval, _EMBEDDED_POLL))
     return Batch(
         manifest=manifest,
         options=options,
         api=api,
-        base_url=_base_url(options, api, environment),
+        base_url=base_url,
         state_file=_real(options.state or Path("state") / f"{manifest.name}.db"),
         limits=replace(limits, resubmit_uncertain=options.resubmit_uncertain),
     )

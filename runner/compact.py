@@ -10,9 +10,11 @@ from itertools import chain, pairwise
 from operator import eq
 from typing import Any, Generic, TypeVar, overload
 
-from runner.jobs import Entry
+from runner.jobs import Asked, Body, Entry
 
 Item = TypeVar("Item")
+Labels = Mapping[str, str]
+Values = tuple[str, str, Body, str, int | None, str, int, Labels, Labels]
 
 _PAGE = 512
 _FASTEST = 1
@@ -100,9 +102,14 @@ class Entries(_Lookups[Entry]):
 
     def append(self, entry: Entry) -> None:
         """Add one at the end. Its content must be a digest in hex."""
-        content = bytes.fromhex(entry.content)
-        where = (entry.cost, entry.file, entry.line, dict(entry.labels), dict(entry.facts))
-        self._pages.append((entry.id, entry.derived, dict(entry.body), content, *where))
+        where = (entry.file, entry.line, entry.labels, entry.facts)
+        self.pack((entry.id, entry.derived, entry.body, entry.content, entry.cost, *where))
+
+    def pack(self, values: Values) -> None:
+        """The same, from the values of an entry's fields in their order."""
+        id, derived, body, content, cost, file, line, labels, facts = values
+        where = (cost, file, line, dict(labels), dict(facts))
+        self._pages.append((id, derived, dict(body), bytes.fromhex(content), *where))
 
     def rename(self, ids: Mapping[int, str]) -> None:
         """Give other ids to the entries with these numbers."""
@@ -124,6 +131,12 @@ class Entries(_Lookups[Entry]):
 
     def __reversed__(self) -> Iterator[Entry]:
         return map(self._made, reversed(range(len(self))), reversed(self._pages))
+
+    def asked(self) -> Iterator[Asked]:
+        """What each is recognised by, the last one first."""
+        for index, packed in zip(reversed(range(len(self))), reversed(self._pages), strict=True):
+            id, derived, _, content, cost, *_ = packed
+            yield Asked(self._ids.get(index, id), derived, content.hex(), cost)
 
     def _made(self, index: int, packed: tuple[Any, ...]) -> Entry:
         id, derived, body, content, *where = packed

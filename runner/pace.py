@@ -131,10 +131,12 @@ class PollPace:
     def wait(self, job: Job, wall: float, chance: float) -> float:
         """Seconds from now, when a task is accepted or was just asked about, until the next poll.
 
-        While the level is to be found, whether a task is at work must be known soon.
+        While the level is to be found, whether a task is at work must be known soon. The first
+        poll is spread a little, so that tasks that were accepted together part for good.
         """
         age = max(0.0, wall - job.since)
         wait = self._rhythms.get(group(job.body), self._unknown).wait(age)
         if self._auto and not pacing.is_at_work(job):
             wait = min(wait, age * SOON)
-        return max(self._gap, wait) + JITTER * self._gap * chance
+        spread = JITTER * self._gap * chance if age < self._gap else 0.0
+        return max(self._gap, wait) + spread

@@ -78,10 +78,6 @@ class Level:
         """How many are known to work: where the level goes back to after a decrease."""
         return max(1, min(self.ceiling, round(self.held)))
 
-    def has_room(self, at_provider: int, in_the_air: int) -> bool:
-        """Whether one more may be submitted beside those."""
-        return at_provider < self.allowed and in_the_air < self.flight
-
 
 def learn(level: Level, job: Job, event: Event, at_provider: int, now: float) -> Level:
     """The level after an event.

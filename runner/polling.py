@@ -35,6 +35,10 @@ FIRST, EARLY, STEP = 2.0, 5.0, 1.2
 """While nothing is known: the age of the first poll, the age until which there is one a gap, and
 the step from poll to poll after it, all in gaps. A lag is worse the shorter the render was."""
 
+SHORT = 4.5
+"""The official SDK's shortest interval, in seconds. A smaller gap was asked for by somebody who
+would rather know than spare polls: where nothing is known, there is one poll a gap."""
+
 EARLIEST, USUAL = 2.0, 15.0
 """The prior, in gaps: nothing before the first, then exponential with the second as its mean, so
 that what is left looks the same at every age, as it must to somebody who knows nothing."""
@@ -111,11 +115,15 @@ class Schedule:
         place = max(0, int(age / self.cell))
         if place < len(self.targets):
             target = max(self.targets[place], age + self.gap)
-        else:
-            target = age + max(STEP * self.gap, self.tail * age)
-        if not self.targets and age < EARLY * self.gap:
+        elif not self.targets and age < EARLY * self.gap:
             target = max(age, (FIRST - 1) * self.gap) + self.gap
+        else:
+            target = age + max(self._step, self.tail * age)
         return min(target, age + self.longest)
+
+    @property
+    def _step(self) -> float:
+        return self.gap if self.gap < SHORT else STEP * self.gap
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cache
 from itertools import zip_longest
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from runner.compact import Recurring
-from runner.jobs import FREE_TO_EDIT, Entry, Identity, Job
+from runner.compact import Entries, Recurring
+from runner.jobs import FREE_TO_EDIT, Asked, Entry, Identity, Job
 
 
 class Known(Protocol):
@@ -49,15 +49,6 @@ class Listed:
     def job(self, key: int) -> Job:
         """All that is known of one."""
         return self._jobs[key]
-
-
-class Asked(NamedTuple):
-    """The light part of an entry."""
-
-    id: str
-    derived: str
-    content: str
-    cost: int | None
 
 
 def recognise(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Asked, Identity]]:
@@ -98,8 +89,11 @@ def _unchanged(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Ask
     early_entries: dict[str, tuple[int, Asked]] = {}
     early_jobs: dict[str, list[tuple[int, Identity]]] = {}
     numbers = reversed(range(len(entries)))
-    numbered = zip(numbers, map(_light, reversed(entries)), strict=True)
+    numbered = zip(numbers, _newest_first(entries), strict=True)
     for one, other in zip_longest(numbered, enumerate(jobs.identities())):
+        if one and other and not early_jobs and _same(one[1], other[1]):
+            yield *one, *other
+            continue
         if one is not None:
             index, asked = one
             met = early_jobs.pop(asked.id, None) or ()
@@ -134,6 +128,15 @@ def _recurring_ids(jobs: Known) -> Callable[[str], bool]:
         return look()(id)
 
     return recurs
+
+
+def _same(asked: Asked, job: Identity) -> bool:
+    return asked.id == job.id and asked.content == job.content
+
+
+def _newest_first(entries: Sequence[Entry]) -> Iterator[Asked]:
+    """The light part of each entry, the last one first; of packed ones nothing else is made."""
+    return entries.asked() if isinstance(entries, Entries) else map(_light, reversed(entries))
 
 
 def _light(entry: Entry) -> Asked:

@@ -149,7 +149,7 @@ def summary(
     idle = idle and ending.stop is Stop.FINISHED and done == total
     parts = [f"{done} of {plural(total, 'video')} done"]
     if idle:
-        parts = [f"nothing to do, all {plural(total, 'video')} are done"]
+        parts = [f"nothing to do, {_all_done(total)}"]
     if done:
         parts[0] += f", in {where(outputs)}"
     others = [f"{count} {name}" for name, count in counts.items() if count and name != Status.DONE]
@@ -169,6 +169,10 @@ def summary(
         (*_failures(view), *held_lines(view, limit=5)),
         tuple(_next_commands(view, ending)),
     )
+
+
+def _all_done(total: int) -> str:
+    return "the video is done" if total == 1 else f"all {plural(total, 'video')} are done"
 
 
 def _failures(view: Overview, limit: int = 5) -> list[str]:
@@ -194,7 +198,7 @@ def _next_commands(view: Overview, ending: Ending) -> list[str]:
     if ending.stop is Stop.DAY_BUDGET:
         lines.append("the rest can be bought from midnight UTC on, or with a greater budget a day")
     if ending.stop is Stop.CHOSEN:
-        lines.append("look at what was chosen; without the choice, a run buys the rest:")
+        lines.append(f"{_command('report', view)}   # look at what was chosen; then buy the rest:")
     if ending.stop is Stop.IMAGES:
         lines.append(
             f"{_command('check', view)} --online   # which images and why; mend them, run again"
@@ -208,7 +212,10 @@ def _next_commands(view: Overview, ending: Ending) -> list[str]:
         lines.append(f"{_command('retry', view)}   # pays for the failed ones again, asks first")
     if counts[Action.HELD]:
         lines.append(f"{_command('plan', view)}   # what is held, and why")
-    return lines or [f"{_command('status', view)}   # every job and its file"]
+    return lines or [
+        f"{_command('status', view)}   # every job and its file",
+        f"{_command('report', view)}   # a page with every image beside its video",
+    ]
 
 
 def _command(verb: str, view: Overview) -> str:

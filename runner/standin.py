@@ -14,7 +14,9 @@ async def embedded_sandbox(ledger_file: Path | None) -> AsyncIterator[str]:
     """Its address. With a file, its tasks outlive it; without one it makes no real films."""
     from runner import sandbox  # noqa: PLC0415 - an extra, needed only here
 
-    settings = sandbox.Settings(dialect="mixed")
+    settings = sandbox.Settings(
+        dialect="mixed", render=sandbox.Span(1, 3), queue=sandbox.Span(0.2, 0.6)
+    )
     films = sandbox.render if ledger_file else sandbox.tiny
     try:
         async with sandbox.serve(settings, ledger_file=ledger_file, render=films) as server:

@@ -64,10 +64,11 @@ def where(outputs: Iterable[str]) -> str:
     common: str | None = None
     last = None
     for output in outputs:
-        parent = dirname(output)  # noqa: PTH120 - of a million files, a Path takes seconds
-        if parent == last:
+        folder = output.rpartition("/")[0]
+        if folder == last:
             continue
-        last = parent
+        last = folder
+        parent = dirname(output)  # noqa: PTH120 - of a million files, a Path takes seconds
         try:
             common = commonpath([parent] if common is None else [common, parent])
         except ValueError:

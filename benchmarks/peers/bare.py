@@ -40,22 +40,38 @@ def save(job: Asked, image: str, film: bytes) -> None:
     os.close(folder)
 
 
+async def send(
+    door: httpx.AsyncBaseTransport, method: str, url: str, body: object = None
+) -> httpx.Response:
+    """One request, asked of the transport itself as the runner does; its whole answer."""
+    patience = {"timeout": {"connect": 60, "read": 60, "write": 60, "pool": 60}}
+    request = httpx.Request(method, url, headers=HEADERS, json=body, extensions=patience)
+    response = await door.handle_async_request(request)
+    await response.aread()
+    await response.aclose()
+    assert response.status_code == 200, response.text
+    return response
+
+
 async def one(
-    image: str, job: Asked, db: sqlite3.Connection, paid: httpx.AsyncClient, free: httpx.AsyncClient
+    image: str,
+    job: Asked,
+    db: sqlite3.Connection,
+    paid: httpx.AsyncBaseTransport,
+    free: httpx.AsyncBaseTransport,
 ) -> None:
     """Commit, pay, commit, ask until it succeeded, download, sync, commit."""
     base = f"{job.base_url}/runwayml/v1"
     body = {"model": MODEL, "promptImage": image, "promptText": PROMPT, "ratio": RATIO}
     db.execute("INSERT OR REPLACE INTO jobs VALUES (?, '', 'submitting')", (image,))
-    created = await paid.post(f"{base}/image_to_video", headers=HEADERS, json=body)
-    task_id = created.raise_for_status().json()["id"]
+    task_id = (await send(paid, "POST", f"{base}/image_to_video", body)).json()["id"]
     db.execute("UPDATE jobs SET task_id = ?, status = 'running' WHERE image = ?", (task_id, image))
     while True:
         await asyncio.sleep(job.interval)
-        task = (await free.get(f"{base}/tasks/{task_id}", headers=HEADERS)).json()
+        task = (await send(free, "GET", f"{base}/tasks/{task_id}")).json()
         if task["status"] == "SUCCEEDED":
             break
-    film = (await free.get(task["output"][0])).raise_for_status().content
+    film = (await send(free, "GET", task["output"][0])).content
     await asyncio.to_thread(save, job, image, film)
     db.execute("UPDATE jobs SET status = 'done' WHERE image = ?", (image,))
 
@@ -67,8 +83,8 @@ async def main() -> None:
     db = opened(job)
     fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     async with (
-        httpx.AsyncClient(limits=fresh, timeout=60) as paid,
-        httpx.AsyncClient(transport=AiohttpTransport(), timeout=60) as free,
+        httpx.AsyncHTTPTransport(limits=fresh) as paid,
+        AiohttpTransport(limits=httpx.Limits(max_connections=64)) as free,
     ):
 
         async def in_turn(image: str) -> None:

@@ -11,8 +11,8 @@ import click
 
 from runner.api import load
 from runner.batch import Batch
+from runner.bookkeeping import commit
 from runner.commands import options
-from runner.engine import commit
 from runner.errors import ExitCode, StateError
 from runner.events import FileMissed
 from runner.history import contradiction

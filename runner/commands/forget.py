@@ -11,8 +11,8 @@ import click
 
 from runner.api import load
 from runner.batch import bring_in_line, refuse_unknown
+from runner.bookkeeping import commit
 from runner.commands import options
-from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
 from runner.events import Forgotten
 from runner.jobs import Status

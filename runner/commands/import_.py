@@ -14,9 +14,9 @@ import click
 
 from runner.api import load
 from runner.batch import Batch, bring_in_line
+from runner.bookkeeping import commit, settle_interrupted
 from runner.commands import options
 from runner.dialects import is_task_id
-from runner.engine import commit, settle_interrupted
 from runner.errors import ConfigurationError, ExitCode, Finding, ManifestError
 from runner.events import Adopted, Event, FoundRemote
 from runner.jobs import Entry, Job, Status, content_digest

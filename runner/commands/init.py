@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from runner.errors import ConfigurationError
+from runner.manifest import load
 from runner.manifest.draft import Sample, draft, sample
 from runner.manifest.fields import PROVIDERS, TOP
 from runner.manifest.schema import FILE_NAME, schema_text
@@ -35,7 +36,8 @@ def init(source: Path | None, target: Path | None, force: bool, provider: str) -
     or a text file with one image address a line. Without it, the manifest has one example job.
 
     The file is manifests/NAME.yaml, or NAME.yaml where there is no folder of that name. The JSON
-    Schema for editors is put beside it.
+    Schema for editors is put beside it. The whole manifest is then checked, as `runner check` does;
+    mistakes in the table are told at once (exit code 2), and the file stays to be worked on.
 
     \b
     Examples:
@@ -54,6 +56,10 @@ def init(source: Path | None, target: Path | None, force: bool, provider: str) -
     if not beside.exists():
         _write(beside, schema_text(), force=False)
         click.echo(f"wrote {beside}")
+    for note in seen.notes:
+        click.echo(f"note: {note}")
+    jobs = len(load(path).entries)
+    click.echo(f"{path}: {jobs:,} job{'s' * (jobs != 1)}; no mistakes")
     click.echo(f"Next: edit it, then `runner check {path}` and `runner run {path}`.")
 
 

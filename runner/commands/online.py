@@ -58,7 +58,14 @@ def check_online(batch: Batch, key_file: Path | None) -> Online:
         if ledger is None:
             say("another run holds the state file: every image is asked for, none remembered")
         images = look_at(batch, batch.manifest.entries, ledger, say)
-    return Online(images, ask_key(batch, key) if key else None)
+    return Online(images, _standing(batch, key))
+
+
+def _standing(batch: Batch, key: str) -> Standing | None:
+    """What the provider says of the key; None where there is none to ask about."""
+    if not batch.api.key_variable:
+        return Standing(None, "not checked, the stand-in needs none")
+    return ask_key(batch, key) if key else None
 
 
 def _key(batch: Batch, key_file: Path | None) -> str:

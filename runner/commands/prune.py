@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from runner.api import load
+from runner.bookkeeping import RENDERS_KNOWN
 from runner.commands import options
-from runner.engine import RENDERS_KNOWN
 from runner.errors import ExitCode
 from runner.ledger import Ledger, Prunable, archive_logs, archive_of, prunable, shrink
 from runner.policy import DAY

@@ -11,9 +11,9 @@ import click
 
 from runner.api import load
 from runner.batch import Batch, refuse_unknown
+from runner.bookkeeping import commit, settle_interrupted
 from runner.commands import options
 from runner.dialects import is_task_id
-from runner.engine import commit, settle_interrupted
 from runner.errors import ConfigurationError, ExitCode
 from runner.events import Abandoned, ConfirmedUnpaid, Event, FoundRemote
 from runner.jobs import Job, Status

@@ -10,8 +10,8 @@ import click
 
 from runner.api import load
 from runner.batch import refuse_unknown
+from runner.bookkeeping import commit
 from runner.commands import options
-from runner.engine import commit
 from runner.errors import ConfigurationError, ExitCode
 from runner.events import RetryOrdered
 from runner.overview import Action, Line, total_cost

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -64,6 +66,7 @@ def work_on(path: Path, given: Mapping[str, Any], how: How, claimed: dict[Path, 
 
     `claimed` are the state files of the manifests before it in this call, each with its manifest.
     """
+    began = time.monotonic()  # reading a large catalog is part of the time that was given
     batch = load(path, **given)
     other = claimed.setdefault(batch.state_file.absolute(), path)
     if other != path:
@@ -83,12 +86,17 @@ def work_on(path: Path, given: Mapping[str, Any], how: How, claimed: dict[Path, 
         batch,
         key=key,
         once=how.once,
-        deadline=how.deadline,
+        deadline=left_of(how.deadline, time.monotonic() - began),
         plan=how.plan,
         yes=how.yes,
         hidden=how.hidden,
         company=_Operator(batch, how),
     )
+
+
+def left_of(deadline: float | None, taken: float) -> float | None:
+    """What reading the manifest and its catalog left of the time for all; 0 when it took it."""
+    return None if deadline is None else max(0.0, deadline - taken)
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -98,22 +106,33 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def interruptible() -> Iterator[None]:
     """Let any of the signals end what comes before the engine, with words instead of a blow.
 
-    Nothing is in the air then, so there is nothing to store. A signal that the caller told this
-    process to ignore (nohup) stays ignored.
+    Nothing is in the air then, so there is nothing to store. SIGINT keeps Python's own handler:
+    an event loop puts a better one in its place, which cancels what it runs instead of raising in
+    the middle of it. The others do what SIGINT does. A signal that the caller told this process to
+    ignore (nohup) stays ignored.
     """
 
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):
+            raise KeyboardInterrupt
+        handler(number, frame)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN or number == signal.SIGINT:
+            if number == signal.SIGINT:
+                signal.signal(number, signal.default_int_handler)
+            elif handler is not signal.SIG_IGN:
                 signal.signal(number, interrupt)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _put_back(before)
+
+
+def _put_back(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _say_last(outcome: Outcome, how: How) -> None:
@@ -192,8 +211,10 @@ class _Operator(Company):
 
     async def attend(self, controls: Controls) -> None:
         """Heed the signals: the first stops cleanly, the second at once."""
-        heeded = (each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN)
-        with anyio.open_signal_receiver(*heeded) as signals:
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        heeded = [number for number in SIGNALS if before[number] is not signal.SIG_IGN]
+        with ExitStack() as after, anyio.open_signal_receiver(*heeded) as signals:
+            after.callback(_put_back, before)  # the receiver would leave none
             await anext(signals)
             waiting = controls.drain()
             self._console.say(

@@ -10,6 +10,7 @@ from pathlib import Path
 from runner.compact import Entries
 from runner.errors import Finding
 from runner.manifest import catalog, metadata, output, services, settings, shared
+from runner.manifest.columns import Wanted
 from runner.manifest.entries import MAX_JOBS, Intake, Row
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
 from runner.manifest.findings import Findings
@@ -67,8 +68,8 @@ def _jobs(node: Node | None, intake: Intake, reader: Reader) -> None:
             )
             continue
         cells, faulty = reader.job(item, JOB, prefix)
-        row = Row(reader.file, item.line, cells, prefix, faulty=faulty)
-        intake.add(shared.filled(row, intake.shared, reader))
+        row = Row(reader.file, item.line, prefix=prefix, faulty=faulty)
+        intake.add(shared.filled(row.written(cells), intake.shared, reader))
 
 
 def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
@@ -93,8 +94,8 @@ def _matrix(top: Mapping[str, Node], intake: Intake, reader: Reader) -> None:
     for combination in itertools.product(*axes.values()):
         cells = dict(zip(axes, combination, strict=True))
         line = cells["image"].line if "image" in cells else node.line
-        row = Row(reader.file, line, cells, "matrix.", "s", axes=tuple(axes), faulty=wrong)
-        intake.add(shared.filled(row, intake.shared, reader))
+        row = Row(reader.file, line, {}, "matrix.", "s", axes=tuple(axes), faulty=wrong)
+        intake.add(shared.filled(row.written(cells), intake.shared, reader))
 
 
 def _axis(name: str, node: Node, reader: Reader) -> list[Text]:
@@ -136,7 +137,7 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
     if file is None:
         return
     before = intake.taken
-    wanted = catalog.Wanted(
+    wanted = Wanted(
         columns,
         {**intake.shared.templates, **templates},
         image_needed="image" not in faulty and not intake.shared.has_image,
@@ -146,7 +147,7 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
     for row in catalog.rows(path.parent / file, wanted, reader.findings):
         if not _room(intake, given["file"], "catalog.file", reader):
             return
-        intake.add(row._replace(faulty=row.faulty | faulty))
+        intake.add(row._replace(faulty=row.faulty | faulty) if faulty else row)
     if intake.taken == before and reader.findings.clean:
         reader.warn(given["file"], "catalog.file", "the table has no rows")
 

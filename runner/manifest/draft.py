@@ -11,15 +11,15 @@ from pathlib import Path
 
 from runner import models
 from runner.errors import Finding, ManifestError
-from runner.manifest import addresses, catalog, fields, presets, values
+from runner.manifest import addresses, catalog, fields, proposals, records, values
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.schema import FILE_NAME
-from runner.manifest.suggest import plain
 
 EXAMPLE_IMAGE = "https://images.example.com/desk-lamp.jpg"
-_SAMPLE = 50
+_SAMPLE = 1_000
 _MARGIN = 42
 _SAFE = re.compile(r"[A-Za-z][\w./?&=%+-]*(:[\w./?&=%+-]+)*", re.ASCII)
+_COMMENT = re.compile(r"(^|\s)#.*")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _SHOWN_FIELDS = ("concurrency", "output", "poll_interval", "visibility_grace", "task_timeout")
 
@@ -30,6 +30,7 @@ class Sample:
 
     images: tuple[str, ...] = ()
     columns: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def sample(source: Path, provider: str = "cometapi") -> Sample:
@@ -37,23 +38,29 @@ def sample(source: Path, provider: str = "cometapi") -> Sample:
     try:
         if source.suffix.lower() in catalog.SUFFIXES:
             names, rows = _head(source)
-            columns = proposed_columns(names, rows, provider)
-            if "image" not in columns:
-                message = "no column holds https addresses of images"
-                raise UnusableError(Finding(str(source), 1, 0, "image", message))
-            return Sample(columns=columns)
+            problem = proposals.unreadable(names)
+            found = proposals.proposed(names, rows, provider)
+            if problem is not None:
+                raise UnusableError(Finding(str(source), 1, 0, "", *problem))
+            if "image" not in found.columns:
+                reason = proposals.without_images(names, rows)
+                raise UnusableError(Finding(str(source), 1, 0, "image", *reason))
+            return Sample(columns=found.columns, notes=found.notes)
         return Sample(images=_addresses(source))
-    except UnusableError as problem:
-        raise ManifestError([problem.finding]) from None
+    except UnusableError as unusable:
+        raise ManifestError([unusable.finding]) from None
 
 
 def _addresses(source: Path) -> tuple[str, ...]:
-    """The images of a text file, one a line; empty lines and `#` comments don't count."""
+    """The images of a text file, one a line; empty lines and comments don't count.
+
+    A comment begins with `#` at the start of a line or after a space: no address has a space.
+    """
     findings = Findings()
     images = []
-    for number, line in enumerate(catalog.lines(source), 1):
-        text = line.strip()
-        if text and not text.startswith("#"):
+    for number, line in enumerate(records.lines(source), 1):
+        text = _COMMENT.sub("", line).strip()
+        if text:
             try:
                 images.append(addresses.image(text))
             except values.InvalidError as problem:
@@ -68,57 +75,14 @@ def _addresses(source: Path) -> tuple[str, ...]:
 
 def _head(source: Path) -> tuple[list[str], Sequence[Mapping[str, str]]]:
     """The columns of a table and its first rows, column -> text."""
-    lines = catalog.lines(source)
+    lines = records.lines(source)
     if source.suffix.lower() == ".jsonl":
-        rows = list(itertools.islice(catalog.objects(lines), _SAMPLE))
+        rows = list(itertools.islice(records.objects(lines), _SAMPLE))
         return list(dict.fromkeys(name for row in rows for name in row)), rows
-    records = catalog.records(str(source), lines)
-    names = [name.strip() for name in next(records, (1, []))[1]]
-    some = itertools.islice(records, _SAMPLE)
+    table = records.records(str(source), lines)
+    names = [name.strip() for name in next(table, (1, []))[1]]
+    some = itertools.islice(table, _SAMPLE)
     return names, [dict(zip(names, record, strict=False)) for _, record in some]
-
-
-def proposed_columns(
-    names: Sequence[str], rows: Sequence[Mapping[str, str]], provider: str
-) -> dict[str, str]:
-    """Field -> column for the columns of a table, by their names and by what stands in them.
-
-    A column is proposed only when every value seen in it can be used. Without an image column
-    of a telling name, the first one full of https addresses is taken.
-    """
-    proposed: dict[str, str] = {}
-    for field in fields.JOB.values():
-        for word in (plain(field.name), plain(field.wire), *field.aliases):
-            for name in names:
-                free = field.name not in proposed and name not in proposed.values()
-                if free and plain(name) == word and _usable(field.name, name, rows, provider):
-                    proposed[field.name] = name
-    if "image" not in proposed:
-        urls = [name for name in names if _usable("image", name, rows, provider)]
-        if urls:
-            proposed["image"] = urls[0]
-    return {field: proposed[field] for field in fields.JOB if field in proposed}
-
-
-def _usable(field: str, name: str, rows: Sequence[Mapping[str, str]], provider: str) -> bool:
-    """Whether a column's values, as far as seen, would all do for a field."""
-    texts = [text for row in rows if (text := row.get(name, "").strip())]
-    rules = models.KNOWN[models.DEFAULT_MODEL[provider]]
-    parse = fields.JOB[field].parse
-    assert parse is not None
-    try:
-        found = [parse(text) for text in texts]
-    except values.InvalidError:
-        return False
-    refused = (problem.field for value in found for problem in rules.problems({field: value}))
-    return (
-        bool(found)
-        and field not in refused
-        and (field != "image" or len(found) == len(rows))
-        and (field != "id" or len(set(found)) == len(found))
-        and (field != "model" or models.KNOWN.keys() >= set(found))
-        and (field != "camera" or presets.CAMERA.keys() >= set(found))
-    )
 
 
 def draft(
@@ -178,15 +142,15 @@ def _first_sentence(text: str) -> str:
     return text.partition(". ")[0].rstrip(".")
 
 
-def _catalog_part(source: str, columns: Mapping[str, str]) -> list[str]:
+def _catalog_part(source: str, chosen: Mapping[str, str]) -> list[str]:
     lines = [
         "# One job for each row of the table; the column on the right fills the field on the left.",
         "catalog:",
         f"  file: {quoted(source)}",
         "  columns:",
-        *(f"    {field}: {quoted(column)}" for field, column in columns.items()),
+        *(f"    {field}: {quoted(column)}" for field, column in chosen.items()),
     ]
-    others = ", ".join(field for field in fields.JOB if field not in columns)
+    others = ", ".join(field for field in fields.JOB if field not in chosen)
     return [*lines, f"    # also possible: {others}"] if others else lines
 
 

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 from runner import models
 from runner.compact import Entries
 from runner.errors import Finding
-from runner.jobs import Entry, Scalar, content_digest
+from runner.jobs import Scalar, content_digest
 from runner.manifest import addresses, metadata, values
-from runner.manifest.fields import JOB, WIRE
+from runner.manifest.fields import JOB, WIRE, Parse
 from runner.manifest.findings import Findings
-from runner.manifest.ids import Claim, Ids
+from runner.manifest.ids import Ids
 from runner.manifest.presets import Presets
 from runner.manifest.price import Price
 from runner.manifest.suggest import nearest
@@ -26,28 +26,41 @@ from runner.manifest.templates import Template
 from runner.manifest.tree import Text
 
 MAX_JOBS = 1_000_000
-_SHARED = frozenset({"prompt", "camera", "model", "duration", "ratio", "watermark"})
-_MAX_REMEMBERED = 10_000
+# Of these, many jobs have the same few values, which are read once and remembered.
+_FEW_VALUES = frozenset({"camera", "model", "duration", "ratio", "watermark"})
+_MAX_REMEMBERED = 1_000
 
 
 class Row(NamedTuple):
     """One job as written. `prefix` and `suffix` make a field's path: `jobs[3].` + `seed` + ``.
 
-    `cells` has only what was set. `columns` tells where a field would stand that was not.
+    `cells` has only what was set. `nodes` has those texts that stand at places of their own; of all
+    other fields, set or not, `columns` tells in which column of the row's line they stand.
     `axes` are the fields that vary in the row's matrix, `labels` the columns that name its video,
     `facts` those of the texts inside it, `faulty` the fields already found wrong.
     """
 
     file: str
     line: int
-    cells: Mapping[str, Text]
+    cells: Mapping[str, str] = {}
     prefix: str = ""
     suffix: str = ""
+    nodes: Mapping[str, Text] = {}
     columns: Mapping[str, int] = {}
     axes: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     facts: Mapping[str, str] = {}
     faulty: frozenset[str] = frozenset()
+
+    def written(self, nodes: Mapping[str, Text]) -> Row:
+        """The same row with these texts set."""
+        return self._replace(cells={name: node.text for name, node in nodes.items()}, nodes=nodes)
+
+    def where(self, name: str) -> tuple[str, int, int, str]:
+        """File, line, column and path of a field: of its text, or of where that would stand."""
+        node = self.nodes.get(name)
+        line, column = (node.line, node.column) if node else (self.line, self.columns.get(name, 0))
+        return self.file, line, column, f"{self.prefix}{name}{self.suffix}"
 
 
 class Shared(NamedTuple):
@@ -70,9 +83,9 @@ class Shared(NamedTuple):
         told = (name for row in self.defaults for name in (*row.cells, *row.faulty))
         return "image" in {*told, *self.templates}
 
-    def cell(self, name: str) -> tuple[Row, Text] | None:
-        """A default, and where it stands."""
-        return next(((row, row.cells[name]) for row in self.defaults if name in row.cells), None)
+    def default(self, name: str) -> Row | None:
+        """The defaults that set this field."""
+        return next((row for row in self.defaults if name in row.cells), None)
 
 
 class Intake:
@@ -91,7 +104,7 @@ class Intake:
         self._price = price
         self._budgeted = budgeted
         self._findings = findings
-        self._remembered: dict[str, dict[str, Any]] = {name: {} for name in _SHARED}
+        self._parsers = _parsers(shared.presets)
         self._ids = Ids()
         self._entries = Entries()
         self._default_values: dict[str, Any] = {}
@@ -106,14 +119,13 @@ class Intake:
         """Take one row."""
         self.taken += 1
         own, bad = self._parsed(row)
-        merged = {**self._default_values, **own}
+        merged = self._default_values | own
         bad |= self._bad_defaults - own.keys()
         for name in bad:
             merged.pop(name, None)
         id = merged.pop("id", "")
         if id:
-            cell, path = row.cells["id"], f"{row.prefix}id{row.suffix}"
-            self._ids.claim(Claim(id, row.file, row.line, cell.line, cell.column, path))
+            self._ids.claim((id, row.line, *row.where("id")))
         asked = merged
         if (words := merged.get("camera")) and "prompt" not in bad:
             prompt = merged.get("prompt")
@@ -124,33 +136,20 @@ class Intake:
             model = merged.setdefault("model", models.DEFAULT_MODEL[self._provider])
             self._check_model(row, model, merged, bad)
             cost = self._cost(row, model, merged) if "duration" not in bad else None
-        lacks = next((name for name in self.shared.labels if name not in row.labels), "")
-        if lacks and "output" not in row.faulty:
-            hint = "only a catalog has columns"
-            message = f"the job has no {values.shown(lacks)}, which `output` needs"
-            self._findings.mistake(Finding(row.file, row.line, 0, "output", message, hint))
+        if self.shared.labels:
+            self._check_labels(row)
         if bad or "image" not in merged:
             return
-        self._check_metadata(row, merged)
+        if self.shared.metadata:
+            self._check_metadata(row, merged)
         body = {field.wire: merged[field.name] for field in WIRE if field.name in merged}
         derived = ""
         if not id:
             derived = _derived_id(asked, row.axes)
             self._ids.derive(derived)
         content = content_digest(body)
-        self._entries.append(
-            Entry(
-                id or derived,
-                derived,
-                body,
-                content,
-                cost,
-                row.file,
-                row.line,
-                row.labels,
-                row.facts,
-            )
-        )
+        where = (row.file, row.line, row.labels, row.facts)
+        self._entries.pack((id or derived, derived, body, content, cost, *where))
 
     def entries(self) -> Entries:
         """Every entry taken, each under an id of its own. May be called once."""
@@ -161,24 +160,21 @@ class Intake:
         """The values of a row's cells, and the fields whose value can't be used."""
         parsed: dict[str, Any] = {}
         bad = set(row.faulty)
-        for name, cell in row.cells.items():
-            known = self._remembered.get(name)
-            if known is not None and cell.text in known:
-                parsed[name] = known[cell.text]
-                continue
-            parse = JOB[name].parse
-            assert parse is not None
+        for name, text in row.cells.items():
             try:
-                parsed[name] = parse(cell.text)
-                if name == "camera":
-                    parsed[name] = self.shared.presets.words(parsed[name])
+                parsed[name] = self._parsers[name](text)
             except values.InvalidError as problem:
                 bad.add(name)
                 self._mistake(row, name, problem.message, problem.hint)
-                continue
-            if known is not None and len(known) < _MAX_REMEMBERED:
-                known[cell.text] = parsed[name]
         return parsed, bad
+
+    def _check_labels(self, row: Row) -> None:
+        """Tell of a job that lacks a column which names its video."""
+        lacks = next((name for name in self.shared.labels if name not in row.labels), "")
+        if lacks and "output" not in row.faulty:
+            hint = "only a catalog has columns"
+            message = f"the job has no {values.shown(lacks)}, which `output` needs"
+            self._findings.mistake(Finding(row.file, row.line, 0, "output", message, hint))
 
     def _check_metadata(self, row: Row, merged: Mapping[str, Scalar]) -> None:
         """Tell of a text for which the job has neither a field nor a column."""
@@ -250,22 +246,31 @@ class Intake:
 
     def _located(self, row: Row, name: str, message: str, hint: str) -> Finding:
         """A finding at the cell, else at the default, else at the row."""
-        found = (row, row.cells[name]) if name in row.cells else self.shared.cell(name)
-        if found:
-            source, cell = found
-            path = f"{source.prefix}{name}{source.suffix}"
-            return Finding(source.file, cell.line, cell.column, path, message, hint)
-        path = f"{row.prefix}{name}{row.suffix}"
-        return Finding(row.file, row.line, row.columns.get(name, 0), path, message, hint)
+        source = row if name in row.cells else self.shared.default(name) or row
+        return Finding(*source.where(name), message, hint)
 
     def _mistake(self, row: Row, name: str, message: str, hint: str = "") -> None:
-        if name not in row.cells and self.shared.cell(name):
+        if name not in row.cells and self.shared.default(name):
             first = f"first met on line {row.line} of {row.file}"
             hint = f"{hint}; {first}" if hint else first
         self._findings.mistake(self._located(row, name, message, hint))
 
     def _warn(self, row: Row, name: str, message: str, hint: str = "") -> None:
         self._findings.warning(self._located(row, name, message, hint))
+
+
+def _parsers(presets: Presets) -> dict[str, Parse]:
+    """What makes a job's values of their texts, field by field."""
+
+    def camera(text: str) -> str:
+        return presets.words(values.preset(text))
+
+    parsers = {name: field.parse for name, field in JOB.items() if field.parse} | {"camera": camera}
+    remembering = lru_cache(_MAX_REMEMBERED)
+    return {
+        name: remembering(parse) if name in _FEW_VALUES else parse
+        for name, parse in parsers.items()
+    }
 
 
 @lru_cache(maxsize=1_000)

@@ -16,8 +16,8 @@ class Claim(NamedTuple):
     """An id as it is given by the row on `row`; the others say where it is written."""
 
     id: str
-    file: str
     row: int
+    file: str
     line: int
     column: int
     path: str
@@ -30,10 +30,10 @@ class Ids:
         self._claims = Pages()
         self._texts = Recurring()
 
-    def claim(self, claim: Claim) -> None:
-        """Take note of an id that is given."""
-        self._claims.append(tuple(claim))
-        self._texts.add(claim.id.casefold())
+    def claim(self, claim: tuple[str, int, str, int, int, str]) -> None:
+        """Take note of an id that is given: the values of a `Claim`."""
+        self._claims.append(claim)
+        self._texts.add(claim[0].casefold())
 
     def derive(self, base: str) -> None:
         """Take note of an id that is derived."""

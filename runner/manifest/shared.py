@@ -38,8 +38,8 @@ def read(path: Path, top: Mapping[str, Node], reader: Reader) -> Shared:
     for part in parts:
         row, found = _defaults(part)
         templates |= {name: found[name] for name in found.keys() - given}
-        cells = {name: cell for name, cell in row.cells.items() if name not in given}
-        rows.append(row._replace(cells=cells))
+        cells = {name: cell for name, cell in row.nodes.items() if name not in given}
+        rows.append(row.written(cells))
         given |= row.cells.keys() | found.keys()
         presets = {**_presets(part), **presets}
     complete = all(part.fields is not None for part in parts)
@@ -64,7 +64,7 @@ def split(
 
 def filled(row: Row, shared: Shared, reader: Reader) -> Row:
     """A job's row with its templates filled in from its own fields, and from the defaults."""
-    texts, templates, broken = split(row.cells, row.prefix, reader, row.suffix)
+    texts, templates, broken = split(row.nodes, row.prefix, reader, row.suffix)
     given = row.cells.keys() | row.faulty
     templates |= {name: form for name, form in shared.templates.items() if name not in given}
     if not templates and not broken:
@@ -73,8 +73,8 @@ def filled(row: Row, shared: Shared, reader: Reader) -> Row:
     def value(name: str) -> str:
         if name in texts:
             return texts[name].text
-        default = shared.cell(name)
-        return default[1].text if default else ""
+        default = shared.default(name)
+        return default.cells[name] if default else ""
 
     for name, form in templates.items():
         try:
@@ -85,10 +85,10 @@ def filled(row: Row, shared: Shared, reader: Reader) -> Row:
             if near == gap.name:
                 hint = f"set `{near}`"
             message = f"the job has no {values.shown(gap.name)}, which {form.path} needs"
-            cell = row.cells.get(name) or Text("", row.line, 0)
+            cell = row.nodes.get(name) or Text("", row.line, 0)
             reader.mistake(cell, f"{row.prefix}{name}{row.suffix}", message, hint)
             broken.add(name)
-    return row._replace(cells=texts, faulty=row.faulty | broken)
+    return row.written(texts)._replace(faulty=row.faulty | broken)
 
 
 def _included(node: Node | None, reader: Reader) -> list[Text]:
@@ -120,7 +120,7 @@ def _file(path: Path, reader: Reader) -> _Part:
 
 def _defaults(part: _Part) -> tuple[Row, dict[str, Template]]:
     reader = part.reader
-    row = Row(reader.file, 0, {}, prefix="defaults.")
+    row = Row(reader.file, 0, prefix="defaults.")
     if part.fields is None:
         return row._replace(faulty=frozenset(DEFAULTS)), {}
     node = part.fields.get("defaults")
@@ -131,7 +131,7 @@ def _defaults(part: _Part) -> tuple[Row, dict[str, Template]]:
         return row, {}
     cells, faulty = reader.job(node, DEFAULTS, row.prefix)
     texts, templates, broken = split(cells, row.prefix, reader)
-    return row._replace(cells=texts, faulty=faulty | broken), templates
+    return row.written(texts)._replace(faulty=faulty | broken), templates
 
 
 def _presets(part: _Part) -> dict[str, str]:

@@ -35,6 +35,7 @@ RATE_UNITS = {
 }
 MAX_RATE = 100_000
 _MAX_SPAN = 80
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,39})")
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
 _SPAN = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS), re.ASCII)
 _TRUE = frozenset({"true", "yes", "on"})
@@ -64,7 +65,7 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     """A parser of whole numbers from `low` to `high`."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch(r"-?(?:0|[1-9][0-9]{0,39})", text):
+        if not _WHOLE.fullmatch(text):
             message = f"{shown(text)} is not a whole number"
             raise InvalidError(message, _whole_number_hint(text))
         value = int(text)

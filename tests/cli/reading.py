@@ -17,6 +17,7 @@ PORT = "8123"
 QUICK = ("--render", "200ms..300ms", "--queue", "50ms..100ms")
 
 _BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+_SECTION = re.compile(r"^(?=## )", re.MULTILINE)
 _SAID = re.compile(r"\s+#.*")
 _EXIT = re.compile(r"# exits with (\d+)")
 
@@ -24,6 +25,16 @@ _EXIT = re.compile(r"# exits with (\d+)")
 def blocks(text: str, language: str) -> list[str]:
     """The code blocks of one language."""
     return [code for found, _, code in _BLOCK.findall(text) if found == language]
+
+
+def sections(text: str) -> list[str]:
+    """A document's parts: what comes first, then each with its heading."""
+    return _SECTION.split(text)
+
+
+def quoted(text: str) -> list[str]:
+    """The lines that a document says the commands print."""
+    return [line for block in blocks(text, "text") for line in block.splitlines()]
 
 
 def without_comment(line: str) -> str:
@@ -64,7 +75,10 @@ class Reader:
         del desk.environment["COMETAPI_KEY"]
 
     def follow(self, text: str) -> str:
-        """Write the files that a document shows, and type its commands; what they said."""
+        """Write the files that a document shows, and type its commands; what they said.
+
+        Parts of one document are typed into one terminal: folder and variables stay.
+        """
         found = _BLOCK.findall(text)
         for _, title, code in found:
             if title:
@@ -75,13 +89,15 @@ class Reader:
 
     def type(self, lines: Sequence[str]) -> str:
         """Type these lines into one shell; what they printed."""
-        script = [EXPECT]
+        terminal = shlex.quote(str(self.desk.folder / ".terminal"))
+        script = [f"if [ -e {terminal} ]; then . {terminal}; fi", EXPECT]
         for line in lines:
             if line.startswith("runner sandbox"):
                 self._start_sandbox(line)
             elif without_comment(line).strip():
                 code = found[1] if (found := _EXIT.search(line)) else "0"
                 script += [self._typed(line), f"expect {code} {shlex.quote(line)}"]
+        script.append(f"{{ export -p; echo \"cd '$PWD'\"; }} > {terminal}")
         done = subprocess.run(
             ["bash", "-u", "-c", "\n".join(script)],
             cwd=self.desk.folder,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from desk import Desk
+from desk import MANIFEST, Desk
 from reading import QUICK, ROOT, blocks
 
 from runner import ConfigurationError, ManifestError, load, plan, run
@@ -68,3 +68,51 @@ def test_what_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         load(path)
     assert caught.value.findings[0].line == 3
+
+
+INTERRUPTED = """\
+import os, signal
+from runner import load, run
+
+batch, pressed = load("batch.yaml"), []
+
+def press(before, event, after):
+    if type(event).__name__ == "{event}" and not pressed:
+        pressed.append(after.id)
+        os.kill(os.getpid(), signal.SIGINT)
+
+try:
+    run(batch, on_event=press)
+except KeyboardInterrupt:
+    print(*sorted(job.status for job in batch.jobs()))
+handler = signal.getsignal(signal.SIGINT)
+assert handler is signal.default_int_handler, handler
+print(run(batch))
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "left", "bought"),
+    [
+        ("SubmitStarted", "planned running", 1),  # its answer is waited for, and stored
+        ("Accepted", "planned running", 1),
+        ("Saved", "done running", 0),
+    ],
+)
+def test_ctrl_c_is_the_hosts(
+    provided: Callable[..., Desk], event: str, left: str, bought: int
+) -> None:
+    """A `KeyboardInterrupt` comes out of `run`; what was paid for stays known, and it goes on."""
+    desk = provided(*QUICK)
+    desk.manifest(2, MANIFEST.replace("concurrency: 3", "concurrency: 1"))
+    assert desk.provider
+    world = desk.environment | {"PYTHONPATH": str(ROOT), "RUNNER_BASE_URL": desk.provider.url}
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(event=event)],
+        cwd=desk.folder, env=world, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    statuses, last = done.stdout.splitlines()
+    assert statuses == left
+    assert f"2 of 2 videos done, in outputs/batch; paid 2 tasks ({bought} in this run)" in last
+    assert desk.audit()["duplicates"] == []

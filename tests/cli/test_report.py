@@ -6,26 +6,37 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from desk import KEY, MANIFEST, Desk
-
-Provided = Callable[..., Desk]
+from desk import KEY, MANIFEST, Desk, Provider
 
 QUICK = ("--render", "200ms..300ms", "--queue", "50ms..50ms")
 INDEX = Path("reports") / "batch" / "index.html"
 
 
-@pytest.fixture
-def mixed(provided: Provided) -> Desk:
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A batch in which one job failed, one submit was lost, and four videos came home."""
     faults = ("submit:charged-then-cut~02.jpg", "task:SAFETY.INPUT.IMAGE~03.jpg")
-    desk = provided(*QUICK, *(part for fault in faults for part in ("--fault", fault)))
+    desk = Desk(tmp_path_factory.mktemp("ran"))
     desk.manifest(6, MANIFEST.replace("poll_interval", "price: 0.32\npoll_interval"))
-    desk.run("run", "batch.yaml", code=4)
+    options = [part for fault in faults for part in ("--fault", fault)]
+    desk.provider = Provider(desk.folder, *QUICK, *options)
+    try:
+        desk.run("run", "batch.yaml", code=4)
+    finally:
+        desk.provider.stop()
+    return desk
+
+
+@pytest.fixture
+def mixed(ran: Desk, tmp_path: Path) -> Desk:
+    """A copy of it, to do with as one likes; the provider is gone."""
+    desk = Desk(shutil.copytree(ran.folder, tmp_path / "desk"))
+    desk.environment = dict(ran.environment)
     return desk
 
 

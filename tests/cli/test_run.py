@@ -68,12 +68,13 @@ def test_a_hostile_provider(provided: Provided) -> None:
 @pytest.mark.parametrize("changes", [1, 2, 4, 7, 10, 13])
 def test_killed_and_run_again(provided: Provided, changes: int) -> None:
     """SIGKILL at different moments: nothing is paid for twice, what is in doubt is shown."""
-    desk = provided(*QUICK)
+    desk = provided("--render", "400ms..800ms", "--queue", "50ms..100ms")
     desk.manifest(5)
     process = desk.start("run", "batch.yaml", "--progress", "json")
     wait_for(process, changes)
     process.kill()
     process.communicate()
+    assert process.returncode == -signal.SIGKILL  # in the middle, not after the end
     again = desk.run("run", "batch.yaml", code=None)
     status = desk.status()
     uncertain = [job for job in status["jobs"] if job["status"] == "uncertain"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from desk import KEY, Desk
+from desk import KEY, MANIFEST, Desk
 
 Provided = Callable[..., Desk]
 
 QUICK = ("--render", "100ms..200ms", "--queue", "50ms..50ms")
+SHARES = (0, 0.3, 0.6, 0.8, 0.95, 0.98, 0.99, 0.995)  # of them all; the most are of imports
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -28,6 +30,98 @@ def test_a_signal_during_the_start(desk: Desk, number: signal.Signals) -> None:
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert not (desk.folder / "state").exists()
+
+
+# Sends itself a SIGINT at the so-manieth thing that the interpreter does (an import, a file, ...)
+# since the first handler stands.
+INTERRUPTED = """\
+import atexit, os, signal, sys
+count, at = 0, {at}
+def hook(event, arguments):
+    global count
+    count += count > 0 or (event, *arguments[:1]) == ("import", "runner.cli")
+    if at and count == at:
+        os.kill(os.getpid(), signal.SIGINT)
+sys.addaudithook(hook)
+if not at:
+    atexit.register(lambda: print("events:", count))
+sys.argv[1:] = {arguments}
+from runner.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_at_any_moment(provided: Provided) -> None:
+    """130, or the code of a run that stops cleanly or is done already; never a traceback."""
+    desk = provided(*QUICK)
+    desk.manifest(3, MANIFEST.replace("jobs:", "provider: sandbox\npreflight: strict\njobs:"))
+
+    def run(at: int) -> subprocess.CompletedProcess[str]:
+        for each in ("state", "outputs"):
+            shutil.rmtree(desk.folder / each, ignore_errors=True)
+        return _python(desk, "-c", INTERRUPTED.format(at=at, arguments=["run", "batch.yaml"]))
+
+    whole = run(0)
+    assert whole.returncode == 0, whole
+    events = int(whole.stdout.rpartition("events:")[2])
+    for share in SHARES:
+        done = run(1 + int(events * share))
+        assert done.returncode in ({130} if share < 0.5 else {0, 3, 130}), (share, done)
+        assert "Traceback" not in done.stderr, (share, done)
+
+
+def test_ctrl_c_within_an_exec(desk: Desk) -> None:
+    """A module that is being imported makes dataclasses: CPython remembers an interrupt in one."""
+    code = (
+        "import runner.cli, runner.__main__\n"
+        "def interrupted(*given, **options): exec('import signal; signal.raise_signal(2)')\n"
+        "runner.cli.cli.main = interrupted\n"
+        "runner.__main__.main()"
+    )
+    desk.write("interrupted.py", code)
+    done = _python(desk, "-m", "interrupted")  # `-c` forgets, and so do scripts
+    assert (done.returncode, done.stderr) == (130, "aborted\n")
+
+
+def _python(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:
+    if desk.provider:
+        desk.environment["RUNNER_BASE_URL"] = desk.provider.url
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=desk.folder,
+        env=desk.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_ctrl_c_in_the_second_of_two(provided: Provided) -> None:
+    """Each manifest of a call heeds it: while its images are looked at, and while it works."""
+    desk = provided(*QUICK)
+    head = "version: 1\nprovider: sandbox\nconcurrency: 1\npoll_interval: 200ms\n"
+    head += "preflight: strict\njobs:\n"
+    job = "  - {{id: {0}, image: https://cdn.example.com/{0}.jpg, prompt: x, model: gen3a_turbo}}\n"
+    desk.write("a.yaml", head + job.format("one"))
+    desk.write("b.yaml", head + job.format("bad-slow"))
+    process = desk.start("run", "a.yaml", "b.yaml")
+    assert process.stderr is not None
+    looks = 0
+    while looks < 2:
+        looks += "looking at 1 image" in process.stderr.readline()
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in err) == (130, False), err
+    desk.write("b.yaml", head + "".join(job.format(f"job-{number}") for number in range(20)))
+    process = desk.start("run", "a.yaml", "b.yaml", "--progress", "json")
+    assert process.stdout is not None
+    assert "job-0" in process.stdout.readline()  # a.yaml is done already
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, "Traceback" in err) == (3, False), err
+    assert desk.status("b.yaml")["counts"]["planned"] >= 18
 
 
 def _catches(process: subprocess.Popen[str], number: signal.Signals) -> bool:

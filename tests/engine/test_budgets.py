@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from world import Perform, World, entries
 
 from runner import policy
-from runner.engine import Engine, spent_today
+from runner.bookkeeping import spent_today
+from runner.engine import Engine
 from runner.events import Event
 from runner.jobs import Budget, Limits, Spent, Status, Step, Stop
 from runner.underway import Underway

@@ -274,6 +274,23 @@ def test_init_from_addresses(write: Write) -> None:
     assert not Path("bad.yaml").exists()
 
 
+def test_init_tells_at_once_what_check_would(write: Write) -> None:
+    """The draft stays, and every mistake of the table is told with its line."""
+    table = f"sku,image\na,{IMAGE}\nb,{IMAGE}?b\n,\nc,\nd,http://a.example.com/d.jpg\n"
+    write("", t__csv=table + f"e,{IMAGE}?e\nf,{IMAGE}?f\n")
+    with pytest.raises(ManifestError) as caught:
+        run(init, "t.csv")
+    assert [finding.line for finding in caught.value.findings] == [5, 6]
+    assert Path("t.yaml").exists()
+
+
+def test_addresses_may_have_comments(write: Write) -> None:
+    """A mark of byte order, Windows' line ends and comments are no part of an address."""
+    write("", **{"urls__txt": f"\ufeff# mine\r\n\r\n{IMAGE}#top  # the lamp\r\n"})
+    assert "1 job; no mistakes" in run(init, "urls.txt").stdout
+    assert load(Path("urls.yaml")).entries[0].body["promptImage"] == f"{IMAGE}#top"
+
+
 @pytest.mark.parametrize("content", ["", "a,b\n", "a,b\nx,y\n"])
 def test_init_from_a_table_without_images(write: Write, content: str) -> None:
     """Without a column of images there is nothing to begin with."""

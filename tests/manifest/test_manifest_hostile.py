@@ -43,10 +43,10 @@ def test_deep_nesting(
 ) -> None:
     """A hundred thousand brackets are a finding, with either of PyYAML's parsers."""
     monkeypatch.setattr(tree, "_LOADER", getattr(yaml, loader))
-    start = time.monotonic()
+    start = time.process_time()
     (line,) = mistakes(unit * 100_000)
     assert "nested more than 32 levels deep" in line
-    assert time.monotonic() - start < QUICK
+    assert time.process_time() - start < QUICK
 
 
 def test_the_pure_parser_reads_the_same(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,10 +62,10 @@ def test_the_pure_parser_reads_the_same(write: Write, monkeypatch: pytest.Monkey
 def test_a_bomb_of_jobs(mistakes: Mistakes) -> None:
     """Lists of lists of aliases are not expanded, only refused."""
     layers = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9)}]\n" for n in range(1, 30))
-    start = time.monotonic()
+    start = time.process_time()
     found = mistakes(f"x0: &x0 [a]\n{layers}version: 1\njobs: *x29\n")
     assert any("jobs[0]: must be a mapping, not a list" in line for line in found)
-    assert time.monotonic() - start < QUICK
+    assert time.process_time() - start < QUICK
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_a_text_of_a_gigabyte(write: Write) -> None:
     """A file that is too large is refused unread."""
     path = write(HEAD + "  - prompt: '")
     os.truncate(path, 1 << 30)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ManifestError, match=r"larger than 64 MiB \(move the jobs into"):
         load(path)
-    assert time.monotonic() - start < QUICK
+    assert time.process_time() - start < QUICK
 
 
 def test_a_long_text(mistakes: Mistakes) -> None:

@@ -20,8 +20,9 @@ from runner.events import (
     StillRunning,
     Throttled,
 )
-from runner.jobs import Job, Problem
+from runner.jobs import Job, Problem, Tally
 from runner.pacing import Level, learn
+from runner.policy import room
 
 PROBLEM = Problem("429", "busy")
 BUSY = Throttled(PROBLEM)
@@ -92,8 +93,8 @@ def test_the_level_keeps_its_bounds(
         level = learn(level, job(now - age), event, at_provider, now)
         assert 1 <= level.allowed <= level.ceiling
         assert 1 <= level.target <= level.ceiling
-        assert level.has_room(0, 0)
-        assert not level.has_room(level.ceiling, 0)
+        assert room(Tally(), level.allowed, level.flight) > 0
+        assert room(Tally(at_provider=level.ceiling), level.allowed, level.flight) == 0
         assert pacing.pause(level, 1.0) <= pacing.PAUSE_CAP * 1.1
 
 
@@ -219,8 +220,8 @@ def test_a_refusal_lets_one_through_at_a_time() -> None:
         level = learn(level, job(101.0 + n), TAKEN, 10, now=102.0 + n)
         flights.append(level.flight)
     assert flights == [1, 2, 3, 4]
-    assert not level.has_room(10, in_the_air=4)
-    assert level.has_room(10, in_the_air=3)
+    assert room(Tally(at_provider=10, submitting=4), level.allowed, level.flight) == 0
+    assert room(Tally(at_provider=10, submitting=3), level.allowed, level.flight) == 1
 
 
 def test_one_taken_beside_a_refused_one_opens_no_door() -> None:

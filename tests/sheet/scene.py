@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.batch import Batch, Options, bring_in_line, prepare
-from runner.engine import commit
+from runner.bookkeeping import commit
 from runner.events import (
     Accepted,
     Event,

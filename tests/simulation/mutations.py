@@ -22,6 +22,7 @@ from runner import (
     recognition,
     underway,
 )
+from runner.bookkeeping import Bookkeeper
 from runner.events import Event, NotSent, SubmitStarted
 from runner.jobs import Job, Problem, Status, Submit
 from runner.ledger import Ledger
@@ -71,15 +72,15 @@ def intent_after_post() -> Replacements:
         job = next_planned(self)
         return None if job and job.key in waiting else job
 
-    def fresh(self: engine.Engine) -> list[Job]:
+    def fresh(self: Bookkeeper) -> list[Job]:
         waiting.clear()
         return recover(self)
 
-    recover = engine.Engine._recover
+    recover = Bookkeeper.recover
     return [
         (Ledger, "record", late),
         (Reader, "next_planned", not_waiting),
-        (engine.Engine, "_recover", fresh),
+        (Bookkeeper, "recover", fresh),
     ]
 
 
@@ -91,7 +92,7 @@ def _buying(between: Callable[[], Awaitable[None]], *, shield: bool) -> Replacem
                 await between()
         if not shield:
             await between()
-        await self._follow(self._take(job, self._judged(job, event)))
+        await self._follow(self._take(job, self._books.judged(job, event)))
 
     return [(engine.Engine, "_buy", buy)]
 
@@ -114,7 +115,7 @@ def drain_drops_submits() -> Replacements:
 
     async def buy(self: Any, job: Job) -> None:
         event = await self._perform(Submit(job))
-        await self._follow(self._take(job, self._judged(job, event)))
+        await self._follow(self._take(job, self._books.judged(job, event)))
 
     return [(engine.Engine, "_buy", buy)]
 
@@ -122,20 +123,20 @@ def drain_drops_submits() -> Replacements:
 @mutation
 def submitting_is_planned_again() -> Replacements:
     """A submit that the last run died in is taken for one that was never sent."""
-    recover = engine.Engine._recover
+    recover = Bookkeeper.recover
 
     def hopeful(self: Any) -> list[Job]:
         for job in self._ledger.jobs({Status.SUBMITTING}):
             self._store(job, NotSent(Problem("interrupted", "surely it was not sent")))
         return recover(self)
 
-    return [(engine.Engine, "_recover", hopeful)]
+    return [(Bookkeeper, "recover", hopeful)]
 
 
 @mutation
 def resumed_tasks_have_no_slot() -> Replacements:
     """Tasks of an earlier run don't count as tasks at the provider."""
-    place, real = underway.Underway.place, engine.Engine._recover
+    place, real = underway.Underway.place, Bookkeeper.recover
     resumed: set[int] = set()
 
     def recover(self: Any) -> list[Job]:
@@ -149,7 +150,7 @@ def resumed_tasks_have_no_slot() -> Replacements:
         if job.key in resumed:
             self.at_provider.discard(job.key)
 
-    return [(underway.Underway, "place", forgetful), (engine.Engine, "_recover", recover)]
+    return [(underway.Underway, "place", forgetful), (Bookkeeper, "recover", recover)]
 
 
 # ---------------------------------------------------------------- provider and policy

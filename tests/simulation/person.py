@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from runner.batch import Batch, bring_in_line
+from runner.bookkeeping import commit
 from runner.commands.forget import choose, set_aside
-from runner.engine import commit
 from runner.errors import ConfigurationError
 from runner.events import Abandoned, ConfirmedUnpaid, Event, FileMissed, FoundRemote, RetryOrdered
 from runner.jobs import Body, Job, Problem, Status

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner import compact
 from runner.compact import Entries, OnDemand, Pages, Recurring
-from runner.jobs import Entry, content_digest
+from runner.jobs import Asked, Entry, content_digest
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 SCALARS = TEXTS | st.integers(-(2**70), 2**70) | st.booleans()
@@ -56,6 +56,8 @@ def test_a_renamed_entry_is_the_same_but_for_its_id(
     packed = Entries(plain)
     packed.rename({place: "other"})
     assert packed[place].id == "other"
+    lights = [Asked(e.id, e.derived, e.content, e.cost) for e in packed]
+    assert list(packed.asked()) == lights[::-1]
     assert [e.id for n, e in enumerate(packed) if n != place] == [
         e.id for n, e in enumerate(plain) if n != place
     ]

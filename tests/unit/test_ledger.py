@@ -24,7 +24,7 @@ from sqlite_utils import Database, Migrations
 
 import runner
 from runner import lifecycle
-from runner.engine import commit
+from runner.bookkeeping import commit
 from runner.errors import ExitCode, LockedError, StateError, StateWriteError
 from runner.events import (
     Abandoned,
@@ -860,7 +860,7 @@ sys.stdin.read()
 RECORDING = """
 import sys
 from pathlib import Path
-from runner.engine import commit
+from runner.bookkeeping import commit
 from runner.events import Accepted, SubmitStarted
 from runner.jobs import Entry
 from runner.ledger import Ledger, StateLock

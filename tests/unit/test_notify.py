@@ -81,7 +81,7 @@ def test_nobody_there_is_words(url: str) -> None:
 
 def test_an_answer_that_never_comes_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that hangs is left."""
-    monkeypatch.setattr("runner.transport._NOTE_WHOLE", 0.2)
+    monkeypatch.setattr("runner.transport.strangers._NOTE_WHOLE", 0.2)
     with serving(lambda peer: peer.hold()) as server:
         assert "no answer within 0.2 seconds" in anyio.run(notify.beat, server.url, "start")
 

@@ -207,8 +207,6 @@ def test_every_failure_is_one_error(said: bytes) -> None:
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that takes no connection, or trickles, holds nobody."""
-    from runner import transport
-
-    monkeypatch.setattr(transport, "_LOOK_WHOLE", 0.2)
+    monkeypatch.setattr("runner.transport.strangers._LOOK_WHOLE", 0.2)
     with deaf() as url, pytest.raises(TransportError, match="no answer within"):
         look(f"{url}/a.jpg")

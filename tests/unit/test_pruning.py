@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner import policy
-from runner.engine import commit
+from runner.bookkeeping import commit
 from runner.errors import StateError
 from runner.events import (
     Accepted,

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.admission import Verdict, admit
-from runner.compact import Recurring
+from runner.compact import Entries, Recurring
 from runner.jobs import FREE_TO_EDIT, Entry, Identity, Job, Status, content_digest
 from runner.recognition import Listed, recognise
 
@@ -84,6 +84,23 @@ def test_streams_find_what_the_rule_finds(
         found = {index: job for index, _, job in recognise(entries, Listed(jobs))}
     rule = plainly(entries, jobs)
     assert {index: job.key for index, job in found.items()} == {i: j.key for i, j in rule.items()}
+
+
+@given(MANIFESTS, on_record())
+def test_packed_entries_are_recognised_like_plain_ones(
+    entries: list[Entry], jobs: list[Job]
+) -> None:
+    """How entries are held says nothing about whose they are."""
+    plain = list(recognise(entries, Listed(jobs)))
+    assert list(recognise(Entries(entries), Listed(jobs))) == plain
+
+
+def test_the_newest_of_two_alike_is_taken_when_the_older_stands_in_step() -> None:
+    """Entry and older job come up together; the newest of that id and content came up before."""
+    first, second = (asked(id, "", "https://a.example/1.jpg", "pan") for id in "ab")
+    jobs = [Job(key, "a", "", first.content, first.body, status=Status.DONE) for key in (1, 2)]
+    found = {index: job.key for index, _, job in recognise([first, second], Listed(jobs))}
+    assert found[0] == 2
 
 
 @given(MANIFESTS, on_record(), st.booleans())

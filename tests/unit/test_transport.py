@@ -16,7 +16,6 @@ import httpx
 import pytest
 from sockets import Peer, Script, answer, certificate, deaf, refused_port, replying, serving
 
-from runner import transport as module
 from runner.apis import APIS, check_base_url, is_loopback
 from runner.dialects import Answer
 from runner.errors import ConfigurationError
@@ -40,6 +39,7 @@ from runner.transport import (
     Transport,
     TransportError,
 )
+from runner.transport import client as module
 
 KEY = "sk-very-secret-key"
 HEADERS = {"Authorization": f"Bearer {KEY}", "X-Runway-Version": "2024-11-06"}

@@ -1,0 +1,26 @@
+"""The one way to HTTP. Everything that its libraries can raise leaves here as one of two errors.
+
+`NotSentError`: the request never reached the other side. `BrokenError`: it may have. That
+difference decides whether a paid request may be sent again, so it is made here, once, from the
+exact exception, and paid requests go over httpx's own transport, whose errors are exact. Free
+traffic (polls, downloads) goes over aiohttp's, which costs a third of the time a request and the
+same with any number of connections, but calls a connection that was cut "never connected", and
+may ask a question twice: there nothing hangs on it, and all that happens is `BrokenError`. No
+retry of a paid request and no redirect is ever a library's own choice.
+"""
+
+from __future__ import annotations
+
+from runner.transport.client import Download, Transport
+from runner.transport.door import BrokenError, NotSentError, TransportError
+from runner.transport.strangers import Onlooker, tell
+
+__all__ = [
+    "BrokenError",
+    "Download",
+    "NotSentError",
+    "Onlooker",
+    "Transport",
+    "TransportError",
+    "tell",
+]

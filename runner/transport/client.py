@@ -1,0 +1,120 @@
+"""The provider's side: paid requests, free questions, and downloads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from runner.apis import is_loopback
+from runner.dialects import Answer
+from runner.transport.door import GREETING, BrokenError, Door, lowered, opened, trusted, within
+
+_MEGABYTE = 1 << 20
+_SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
+_PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
+_FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
+_WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
+_FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
+_FILMS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An open download: its status, headers (lower case) and body, in pieces as they come."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
+class Transport:
+    """Three clients: the paid door, free questions, and downloads (which never see the key).
+
+    A paid request gets a fresh connection each time: a kept-alive one that the server closes at
+    that moment can't be told from "charged, then cut".
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        connections: int = 64,
+        backend: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        trust = trusted() if backend is None else False
+        proxies = not is_loopback(base_url)
+
+        def door(
+            timeout: httpx.Timeout, keep: int, limit: int | None, *, exact: bool = False
+        ) -> Door:
+            return opened(
+                timeout, keep, limit, trust=trust, proxies=proxies, backend=backend, exact=exact
+            )
+
+        self._base_url = base_url.rstrip("/")
+        self._asking = httpx.Headers({**GREETING, "Accept": "application/json", **headers})
+        self._telling = httpx.Headers({**self._asking, "Content-Type": "application/json"})
+        self._key = headers.get("Authorization", "").removeprefix("Bearer ")
+        self._paid = door(_PAID, 0, None, exact=True)
+        self._free = door(_FREE, connections, connections)
+        self._films = door(_FILM, _FILMS_KEPT, connections)
+
+    async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
+        """POST the one request that costs money, once. Raises `NotSentError`, `BrokenError`."""
+        return await self._ask(self._paid, "POST", path, body)
+
+    async def ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
+        """Send a free request. Raises `BrokenError`; `NotSentError` for an impossible address."""
+        return await self._ask(self._free, method, path, body)
+
+    async def _ask(
+        self, door: Door, method: str, path: str, body: Mapping[str, object] | None
+    ) -> Answer:
+        headers, content = self._asking, None
+        if body is not None:
+            headers = self._telling
+            content = json.dumps(body, ensure_ascii=False).encode()
+        with within(_WHOLE, "no whole answer"):
+            async with door.answer(method, self._base_url + path, headers, content) as response:
+                return self._without_key(await _whole(response))
+
+    def _without_key(self, answer: Answer) -> Answer:
+        """A provider may quote the key in an error; it goes no further than here."""
+        if len(self._key) < _SHORTEST_KEY:
+            return answer
+        headers = {name: value.replace(self._key, "***") for name, value in answer.headers.items()}
+        return Answer(answer.status, headers, answer.body.replace(self._key.encode(), b"***"))
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[Download]:
+        """GET a video without the key. Raises like `ask`, also while reading."""
+        plain = {**GREETING, "Accept": "*/*", "Accept-Encoding": "identity"}
+        async with self._films.answer("GET", url, plain) as response:
+            pieces = response.aiter_raw(_MEGABYTE)
+            yield Download(response.status_code, lowered(response.headers), pieces)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for door in (self._paid, self._free, self._films):
+            await door.aclose()
+
+    async def __aenter__(self) -> Transport:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+async def _whole(response: httpx.Response) -> Answer:
+    """The status, headers and body; what is packed is unpacked, and never more than a megabyte."""
+    received = bytearray()
+    async for piece in response.aiter_bytes():
+        received += piece
+        if len(received) > _MEGABYTE:
+            raise BrokenError("an answer of more than a megabyte")
+    return Answer(response.status_code, lowered(response.headers), bytes(received))
