@@ -2,7 +2,7 @@
 
 The renders last for hours, so that nothing ends and nothing can be learnt of how long a render
 takes: what is left is the schedule of somebody who knows nothing. Lateness is what the gaps in the
-provider's books are longer than that schedule and its jitter.
+provider's books are longer than that schedule.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from benchmarks.books import quantile
 from benchmarks.clients import Batch, images
 from benchmarks.compare import fresh
 from benchmarks.harness import Child, ProviderProcess, client_environment
-from runner.pace import JITTER
 from runner.polling import EARLY, Rhythm
 
 INTERVAL = 10.0
@@ -73,12 +72,10 @@ def polls(
 
 
 def lateness(closed: Gaps, still: Gaps, interval: float) -> list[float]:
-    """Seconds by which each gap is longer than planned; 0 for one within the plan and its jitter.
+    """Seconds by which each gap is longer than planned; 0 for one within the plan.
 
     Of the gaps that are still open, those count that are too long already.
     """
     plan = Rhythm.of((), interval)
-    over = [
-        [gap - plan.wait(age) - JITTER * interval for age, gap in gaps] for gaps in (closed, still)
-    ]
+    over = [[gap - plan.wait(age) for age, gap in gaps] for gaps in (closed, still)]
     return [max(0.0, late) for late in over[0]] + [late for late in over[1] if late > 0]

@@ -278,10 +278,7 @@ def read_key(api: Api, key_file: Path | None, environment: Mapping[str, str] = o
         return "sandbox"
     if key_file is not None:
         source = str(key_file)
-        try:
-            key = key_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigurationError(f"{source}: the key file can't be read") from None
+        key = _key_in(key_file)
     else:
         source = api.key_variable
         key = environment.get(source, "").strip()
@@ -291,6 +288,25 @@ def read_key(api: Api, key_file: Path | None, environment: Mapping[str, str] = o
             "--key-file; to try it all without a key, add --sandbox"
         )
     return check_key(key, source)
+
+
+def _key_in(key_file: Path) -> str:
+    """The key in a file, without the white space around it."""
+    try:
+        key = key_file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{key_file}: there is no such key file") from None
+    except OSError as error:
+        words = f"{key_file}: the key file can't be read: {error.strerror}"
+        raise ConfigurationError(words) from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{key_file}: the key file is not text") from None
+    if not key:
+        raise ConfigurationError(f"{key_file}: the key file is empty: put the key into it, alone")
+    if len(key.split()) > 1:
+        words = f"{key_file}: there is more than a key in it: one line, the key alone"
+        raise ConfigurationError(words)
+    return key
 
 
 def check_key(key: str, source: str) -> str:

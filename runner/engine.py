@@ -126,6 +126,7 @@ class Engine:
 
     async def _submit_all(self, group: anyio.abc.TaskGroup) -> None:
         """Buy one planned job after the other, as room, pauses and budget allow."""
+        await anyio.lowlevel.checkpoint()  # a deadline may be over before anything is bought
         while self._unasked:
             await self._change()
         while self._goes_on_submitting():

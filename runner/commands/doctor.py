@@ -46,7 +46,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
             click.echo("\n".join(_strangers(batch)))
             return ExitCode.PERSON if any(_strangers(batch)) else ExitCode.DONE
         try:
-            problems = [*ledger.defects(), *_contradictions(ledger)]
+            problems = [*ledger.defects(), *contradictions(ledger)]
             jobs = list(ledger.finished())
             rescued = len(ledger.rescued())
         finally:
@@ -67,7 +67,8 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
     return ExitCode.PERSON if problems else ExitCode.DONE
 
 
-def _contradictions(ledger: Ledger) -> Iterator[str]:
+def contradictions(ledger: Ledger) -> Iterator[str]:
+    """Where a job is not what its events led to, the archived ones included."""
     logs: dict[int, list[PastEvent]] = defaultdict(list)
     for past in ledger.events():
         logs[past.job].append(past)

@@ -16,6 +16,7 @@ from runner.commands import options
 from runner.errors import ConfigurationError, ExitCode
 from runner.events import Forgotten
 from runner.jobs import Status
+from runner.ledger import Ledger
 from runner.lifecycle import SETTLED
 from runner.overview import Action, Line, total_cost
 from runner.report import status_text
@@ -63,13 +64,7 @@ def forget(
             click.echo(status_text(view, lines))
             _agree(lines, yes=yes)
         now = time.time()
-        with ledger.together():
-            for job in jobs:
-                commit(ledger, job, Forgotten(), now)
-            if buy_again:
-                for line in lines:
-                    assert line.entry is not None, "only what the manifest asks for is bought again"
-                    ledger.add(line.entry)
+        set_aside(ledger, lines, now, buy_again=buy_again)
         ledger.end_run("done", ExitCode.DONE, now)
     if buy_again:
         words = f"{plural(len(jobs), 'job')} will be bought again"
@@ -77,6 +72,17 @@ def forget(
     else:
         click.echo(f"{plural(len(jobs), 'job')} forgotten; what was paid stays counted")
     return ExitCode.DONE
+
+
+def set_aside(ledger: Ledger, lines: Iterable[Line], now: float, *, buy_again: bool) -> None:
+    """Forget these jobs and, with `buy_again`, begin them anew; all of it or nothing."""
+    with ledger.together():
+        for line in lines:
+            if line.job:
+                commit(ledger, line.job, Forgotten(), now)
+            if buy_again:
+                assert line.entry is not None, "only what the manifest asks for is bought again"
+                ledger.add(line.entry)
 
 
 def _named(lines: Iterable[Line], ids: Sequence[str]) -> list[Line]:

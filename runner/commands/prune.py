@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from runner.api import load
 from runner.bookkeeping import RENDERS_KNOWN
 from runner.commands import options
 from runner.errors import ExitCode
-from runner.ledger import Ledger, Prunable, archive_logs, prunable, shrink
+from runner.ledger import Ledger, Prunable, archive_logs, archive_of, prunable, shrink
 from runner.policy import DAY
 from runner.words import plural
 
@@ -54,7 +53,7 @@ def prune(older_than: float, dry_run: bool, **given: Any) -> ExitCode:
             found = prunable(ledger, before, RENDERS_KNOWN)
         click.echo(f"{batch.name}: {_in_words(found)} would be archived; {path} has {_size(path)}")
         return ExitCode.DONE
-    archive = path.with_name(f"{path.stem}-archive-{datetime.fromtimestamp(now, UTC).year}.jsonl")
+    archive = archive_of(path, now)
     with batch.opened("prune") as ledger:
         size = _size(path)
         found = prunable(ledger, before, RENDERS_KNOWN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ def work_on(path: Path, given: Mapping[str, Any], how: How, claimed: dict[Path, 
 
     `claimed` are the state files of the manifests before it in this call, each with its manifest.
     """
+    began = time.monotonic()  # reading a large catalog is part of the time that was given
     batch = load(path, **given)
     other = claimed.setdefault(batch.state_file.absolute(), path)
     if other != path:
@@ -84,12 +86,17 @@ def work_on(path: Path, given: Mapping[str, Any], how: How, claimed: dict[Path, 
         batch,
         key=key,
         once=how.once,
-        deadline=how.deadline,
+        deadline=left_of(how.deadline, time.monotonic() - began),
         plan=how.plan,
         yes=how.yes,
         hidden=how.hidden,
         company=_Operator(batch, how),
     )
+
+
+def left_of(deadline: float | None, taken: float) -> float | None:
+    """What reading the manifest and its catalog left of the time for all; 0 when it took it."""
+    return None if deadline is None else max(0.0, deadline - taken)
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -2,7 +2,7 @@
 
 from runner.ledger.ledger import Ledger
 from runner.ledger.lock import StateLock, is_locked
-from runner.ledger.pruning import Prunable, archive_logs, prunable, shrink
+from runner.ledger.pruning import Prunable, archive_logs, archive_of, archives_of, prunable, shrink
 from runner.ledger.reading import Origin
 from runner.ledger.rescue import Rescued
 from runner.ledger.rows import PastEvent
@@ -15,6 +15,8 @@ __all__ = [
     "Rescued",
     "StateLock",
     "archive_logs",
+    "archive_of",
+    "archives_of",
     "is_locked",
     "prunable",
     "shrink",

@@ -8,12 +8,14 @@ the next time writes the same lines again, as `job` and `through` tell.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -55,6 +57,18 @@ class Prunable:
     jobs: int
     events: int
     runs: int
+
+
+def archive_of(state_file: Path, now: float) -> Path:
+    """Where the logs of a state file go that are archived in this year."""
+    year = datetime.fromtimestamp(now, UTC).year
+    return state_file.with_name(f"{state_file.stem}-archive-{year}.jsonl")
+
+
+def archives_of(state_file: Path) -> list[Path]:
+    """The archives that there are beside a state file, the oldest first."""
+    pattern = f"{glob.escape(state_file.stem)}-archive-[0-9][0-9][0-9][0-9].jsonl"
+    return sorted(state_file.parent.glob(pattern))
 
 
 def prunable(ledger: Ledger, before: float, renders: int) -> Prunable:

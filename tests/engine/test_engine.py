@@ -391,6 +391,13 @@ def test_the_feed_is_a_second_source(tmp_path: Path) -> None:
     assert world.audit()["shortest_poll_gap"] >= 5
 
 
+def test_a_deadline_that_is_over_already_buys_nothing(tmp_path: Path) -> None:
+    """When reading took all the time that there was, nothing is submitted any more."""
+    world = World(tmp_path)
+    assert world.run(entries(6), deadline=0).stop is Stop.DEADLINE
+    assert not world.simulator.charges
+
+
 def test_a_deadline_leaves_tasks_running(tmp_path: Path) -> None:
     """The clock stops the run; the next one polls what is there before it submits more."""
     world = World(tmp_path, render=Span(300, 300))

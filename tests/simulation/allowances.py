@@ -68,8 +68,12 @@ class Allowances:
                 self._grants.append(content)
 
     def retried(self, body: Body) -> None:
-        """The operator put a failed job back."""
+        """The operator put a failed job back, or has a finished one bought again."""
         self._retries.append(key_of(body))
+
+    def not_retried(self, body: Body) -> None:
+        """The operator sees that a command that died has not done it."""
+        self._retries.remove(key_of(body))
 
     def breaches(self, charges: Iterable[Mapping[str, object]]) -> list[str]:
         """What was charged more often than allowed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from io import BytesIO
 
@@ -35,8 +36,8 @@ class Books:
     `owner` maps the id of each charged task to the job it was paid for; `known` are the ids that
     a state file took; `given_up` those that stopped being waited for, `abandoned` those of which
     a person said so, `rescued` those for which there was no room. `risky` when the operator buys
-    again what may have been lost: such a loss keeps no slot. `durable` is how much of the event
-    log no crash may take away.
+    again what may have been lost: such a loss keeps no slot. `missing` are the videos that somebody
+    deleted. `durable` is how much of the event log no crash may take away.
     """
 
     def __init__(self, simulator: Simulator, wall: Callable[[], float]) -> None:
@@ -47,11 +48,13 @@ class Books:
         self.given_up: set[str] = set()
         self.abandoned: set[str] = set()
         self.rescued: set[str] = set()
+        self.missing: set[str] = set()
         self.durable = 0
         self.requests = 0
         self.limit = 1
         self.patience = 0.0
         self.risky = False
+        self._abandons: Counter[int] = Counter()
         self._wall = wall
         self._left: dict[int, float] = {}
         self._paid_at: dict[str, float] = {}
@@ -121,6 +124,7 @@ class Books:
         """Read the event log after a run: a crash may have come between a commit and its note."""
         present: dict[int, str] = {}
         self.given_up = set()
+        abandons: Counter[int] = Counter()
         for line in past:
             if line.event in {"Accepted", "FoundRemote"}:
                 present[line.job] = line.detail["task_id"]
@@ -128,6 +132,10 @@ class Books:
                 self.given_up.discard(present[line.job])
             elif line.event == "GaveUp":
                 self.given_up.add(present[line.job])
+            abandons[line.job] += line.event == "Abandoned"
+        fresh = {job for job, number in abandons.items() if number > self._abandons[job]}
+        self.abandoned |= {id for id, key in self.owner.items() if key in fresh}
+        self._abandons = abandons
 
     # ------------------------------------------------------------ looking things up
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 STATE = "state"
+ARCHIVE = "-archive-"
 _FOLDER = -1
 
 
@@ -47,19 +48,18 @@ class Disk:
         for folder, folders, files in os.walk(self.root):
             for name in folders:
                 self._names[Path(folder, name)] = _FOLDER
-            if Path(folder) != self.root / STATE:
-                for name in files:
-                    path = Path(folder, name)
+            for path in (Path(folder, name) for name in files):
+                if self.concerns(path):
                     self._names[path] = self._hold(path)
                     self._synced[self._names[path]] = path.read_bytes()
         self._log_synced = self._log_size()
 
     def concerns(self, path: object) -> bool:
-        """Whether a path is one of the files followed here: inside, and not the state file's."""
+        """Whether a path is one of the files followed here: inside, and not SQLite's."""
         text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
         if not isinstance(text, str) or not text.startswith(f"{self.root}/"):
             return False
-        return Path(text).parent != self.root / STATE
+        return Path(text).parent != self.root / STATE or ARCHIVE in Path(text).name
 
     # ------------------------------------------------------------ what happens to it
 
@@ -144,13 +144,17 @@ class Disk:
         content, synced = self._content(inode), self._synced.get(inode, b"")
         if content == synced:
             return content
+        if synced and content.startswith(synced):  # something was appended
+            end = self._dice.randint(len(synced), len(content))
+            tail = bytes(len(content) - end) if self._dice.random() < 0.3 else b""
+            return content[:end] + tail
         cut = content[: self._dice.randrange(len(content) + 1)]
         return self._dice.choice((synced, cut, bytes(len(content)), b""))
 
     def _keep_state(self) -> None:
         log = self._log()
         for path in (self.root / STATE).iterdir():
-            if path.name.endswith("-shm"):
+            if path.name.endswith("-shm") or self.concerns(path):
                 continue
             content = path.read_bytes()
             if path == log and len(content) > self._log_synced:

@@ -35,6 +35,7 @@ FILES = (
     "after unlink",
     "video home, before its commit",
 )
+APPENDING = ("piece written", "before file sync", "after file sync", "before folder sync")
 FREQUENT = ("SubmitStarted", "Accepted", "StillRunning", "Rendered", "Saved")
 EVENTS = tuple(sorted(kind.__name__ for kind in Event.__args__))
 MOMENT = "a moment"
@@ -56,6 +57,24 @@ def draw_point(dice: random.Random) -> str:
             return dice.choice(FILES)
         case _:
             return MOMENT
+
+
+def draw_point_of(dice: random.Random, command: str) -> str:
+    """A point of a command that sends nothing: its start, its commits, its archive."""
+    moment = dice.choice(MOMENTS)
+    match command:
+        case "prune" if dice.random() < 0.6:
+            return dice.choice((*APPENDING, *["prune: after commit"] * 3))
+        case "forget" if dice.random() < 0.3:
+            return f"Forgotten: {moment}"
+        case "retry" if dice.random() < 0.8:
+            return f"RetryOrdered: {moment}"
+        case "doctor" if dice.random() < 0.8:
+            return f"FileMissed: {moment}"
+        case "resolve" if dice.random() < 0.8:
+            return f"{dice.choice(('FoundRemote', 'ConfirmedUnpaid', 'Abandoned'))}: {moment}"
+        case _:
+            return f"{dice.choice((command, command, 'opening'))}: {moment}"
 
 
 class Machine:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from runner import download, events, mp4
+from runner import admission, download, events, mp4
 from runner.events import Event, Saved
-from runner.jobs import Job
-from runner.ledger import Ledger, StateLock, ledger
+from runner.jobs import Identity, Job
+from runner.ledger import Ledger, StateLock, ledger, pruning
+from runner.recognition import Asked
 from simulation.mutations import Replacements, mutation
 
 # ---------------------------------------------------------------- ledger
@@ -52,6 +54,41 @@ def no_lock() -> Replacements:
         self._fd = os.open("/dev/null", os.O_RDONLY)
 
     return [(StateLock, "__init__", unlocked), (StateLock, "release", lambda self: None)]
+
+
+@mutation
+def forgotten_is_unknown() -> Replacements:
+    """An entry that comes back is not recognised as a job that was forgotten."""
+    recognise = admission.recognise
+
+    def shown(*given: Any) -> Iterator[tuple[int, Asked, Identity]]:
+        return (found for found in recognise(*given) if not found[2].forgotten)
+
+    return [(admission, "recognise", shown)]
+
+
+@mutation
+def archive_not_synced() -> Replacements:
+    """Logs are deleted before the archive that has them is durable."""
+
+    def trusting(archive: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+        with archive.open("ab") as file:
+            for line in lines:
+                file.write(json.dumps(line).encode() + b"\n")
+
+    return [(pruning, "_append", trusting)]
+
+
+@mutation
+def archived_logs_have_no_end() -> Replacements:
+    """What an archived log had led to is not kept when more happens to its job."""
+    write = Ledger._write
+
+    def forgetful(self: Ledger, before: Job, event: Event, after: Job, at: float) -> None:
+        write(self, before, event, after, at)
+        self._db.conn.execute("UPDATE archived SET state = NULL WHERE job = ?", [before.key])
+
+    return [(Ledger, "_write", forgetful)]
 
 
 # ---------------------------------------------------------------- downloads

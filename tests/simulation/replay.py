@@ -11,7 +11,10 @@ from runner.events import Event
 from runner.jobs import Job, Problem, Status
 from runner.ledger import PastEvent
 
-_ENDS = {Status.DONE: {"Renamed"}, Status.FAILED: {"Renamed", "RetryOrdered", "Edited"}}
+_ENDS = {
+    Status.DONE: {"Renamed", "Forgotten", "FileMissed"},
+    Status.FAILED: {"Renamed", "Forgotten", "RetryOrdered", "Edited"},
+}
 
 
 def breaches(first: Mapping[int, Job], past: Iterable[PastEvent], rows: Iterable[Job]) -> list[str]:

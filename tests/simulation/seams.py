@@ -120,7 +120,7 @@ def _connection(machine: Machine, disk: Disk) -> type[sqlite3.Connection]:
     class Connection(sqlite3.Connection):
         def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
             word = sql.split(None, 1)[0].upper().rstrip(";")
-            if word in _PASSED_BY:
+            if word in _PASSED_BY and "wal_checkpoint" not in sql:
                 if machine.dead:
                     machine.point("after death")
                 return super().execute(sql, *given)
@@ -188,7 +188,8 @@ class _Files:
         self._disk = disk
         self._real_open = io.open
         self._real = {
-            name: getattr(os, name) for name in ("link", "rename", "replace", "unlink", "mkdir")
+            name: getattr(os, name)
+            for name in ("link", "rename", "replace", "unlink", "mkdir", "open", "write")
         }
 
     def replacements(self) -> list[tuple[Any, str, object]]:
@@ -202,6 +203,8 @@ class _Files:
             (os, "mkdir", self._mkdir),
             (os, "fsync", self._fsync),
             (os, "fdatasync", self._fsync),
+            (os, "open", self._open_low),
+            (os, "write", self._write_low),
             (io, "open", self._open),
             (builtins, "open", self._open),
         ]
@@ -213,6 +216,25 @@ class _Files:
         file = self._real_open(path, mode, 512)
         self._disk.created(Path(path))
         return _Writer(file, self._machine)
+
+    def _open_low(self, path: Any, flags: int, *given: Any, **options: Any) -> int:
+        if not flags & os.O_CREAT or not self._disk.concerns(path):
+            descriptor: int = self._real["open"](path, flags, *given, **options)
+            return descriptor
+        self._machine.point("piece written")
+        descriptor = self._real["open"](path, flags, *given, **options)
+        self._disk.created(Path(path))
+        return descriptor
+
+    def _write_low(self, descriptor: int, data: Any) -> int:
+        if not self._disk.concerns(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            return self._real["write"](descriptor, data)
+        self._machine.point("piece written")
+        if self._machine.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written: int = self._real["write"](descriptor, data)
+        self._machine.point("piece written")
+        return written
 
     def _link(self, source: Any, target: Any) -> None:
         if not self._disk.concerns(target):

@@ -81,6 +81,8 @@ class Wishes:
         act = self._dice.choice(
             ("edit", "edit", "default", "insert", "remove", "reorder", "rename", "restore")
         )
+        if self._removed and self._dice.random() < 0.3:
+            act = "restore"
         place = self._dice.randrange(len(self.list)) if self.list else -1
         match act:
             case "insert":
@@ -98,7 +100,7 @@ class Wishes:
             case "reorder":
                 self._dice.shuffle(self.list)
             case "remove" if len(self.list) > 1:
-                self._removed.append(self.list.pop(place))
+                self.remove()
             case "rename" if self.list:
                 self.list[place] = replace(self.list[place], id=self._new_id())
             case "edit" if self.list:
@@ -108,6 +110,11 @@ class Wishes:
             case _:
                 return "left alone"
         return act
+
+    def remove(self) -> None:
+        """Delete an entry."""
+        if len(self.list) > 1:
+            self._removed.append(self.list.pop(self._dice.randrange(len(self.list))))
 
     def _insert(self) -> None:
         dice = self._dice

@@ -9,12 +9,14 @@ import random
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import trio
 from trio.testing import MockClock
 
 from runner.batch import Batch
+from runner.commands.doctor import contradictions
 from runner.errors import StateError
 from runner.events import Event
 from runner.jobs import Ending, Job, Limits, Status
@@ -26,7 +28,8 @@ from simulation.books import Books
 from simulation.clock import EPOCH, Clock
 from simulation.counts import Counts
 from simulation.disk import Disk
-from simulation.machine import MOMENTS, Machine, draw_point
+from simulation.logs import Log, whole_log
+from simulation.machine import MOMENTS, Machine, draw_point, draw_point_of
 from simulation.network import Network
 from simulation.person import Person
 from simulation.scenery import draw_limits, draw_settings, draw_up
@@ -125,18 +128,25 @@ class World:
         if dice.random() < 0.15 and self._wishes.list:
             self._leave_a_file()
         if dice.random() < 0.5:
-            with self._opened("resolve") as ledger:
-                self._person.settle(ledger, self._clock.wall(), everything=False)
-                if dice.random() < 0.5:
-                    self._person.retry(ledger, self._clock.wall())
+            self._command("resolve", self._settle)
+            if dice.random() < 0.5:
+                self._command("retry", self._person.retry)
+        if dice.random() < 0.35:
+            if dice.random() < 0.4:
+                self._wishes.remove()
+            self._command("forget", self._forget)
+        if dice.random() < 0.4:
+            self._command("prune", self._person.prune)
+        if dice.random() < 0.1 and self._delete_a_video():
+            self._command("doctor", self._person.refetch)
 
     def _calm_phase(self) -> None:
         self._weather.calm = True
         self._simulator.settings = replace(self._settings, credit=None)
         self._limits = replace(self._limits, budget_tasks=None, budget_cost=None)
         for _ in range(CALM_RUNS):
-            with self._opened("resolve") as ledger:
-                self._person.settle(ledger, self._clock.wall(), everything=True)
+            self._command("resolve", partial(self._settle, everything=True), calm=True)
+            self._command("doctor", self._person.refetch, calm=True)
             before = self._read()
             self._machine.start()
             self._one_run(accept=False, calm=True)
@@ -148,6 +158,13 @@ class World:
         self._hold([*invariants.everything_came_home(self._books, rows, self._clock.now())])
         self.counts.videos += sum(row.status is Status.DONE for row in rows)
         self.counts.charges += len(self._simulator.charges)
+
+    def _settle(self, ledger: Ledger, now: float, *, everything: bool = False) -> None:
+        self._person.settle(ledger, now, everything=everything)
+
+    def _forget(self, ledger: Ledger, now: float) -> None:
+        self._grant(ledger, accept=False)
+        self._person.forget(self._batch(self._limits), ledger, now)
 
     def _unsettled(self, rows: list[Job]) -> bool:
         ends = {Status.DONE, Status.FAILED, Status.PLANNED}
@@ -180,7 +197,7 @@ class World:
         )
 
         def inspect(ledger: Ledger) -> None:
-            self._remember_beginnings(ledger.jobs(), ledger.events())
+            self._remember_beginnings(ledger.jobs(), whole_log(ledger).past)
             if not session.admitted:
                 self._grant(ledger, accept=accept)
 
@@ -191,18 +208,47 @@ class World:
         trio._core._run._ALLOW_DETERMINISTIC_SCHEDULING = True
         trio._core._run._r.seed(f"{self.seed}/{self.counts.runs}")
         with installed(self._machine, self._disk, self._noted, self._books.rescued.add):
-            self._live(main)
+            self._live(lambda: trio.run(main, clock=MockClock(autojump_threshold=0)))
         self.counts.acts["a second run is turned away"] += session.locked_out
         self.counts.requests += self._books.requests
         if self._machine.dead:
             self._disk.come_back()
-        self._check(calm=calm)
+        self._check(calm=calm, crashed=self._machine.dead or self._machine.full)
         return session.admitted
+
+    def _command(
+        self, name: str, act: Callable[[Ledger, float], None], *, calm: bool = False
+    ) -> None:
+        """A command that sends nothing, and its aftermath; it may die as a run may."""
+        dice = self._dice
+        if not calm and dice.random() < 0.5:
+            nth = 1 + int(dice.expovariate(1.2))
+            point = draw_point_of(dice, name)
+            self._machine.start(point, nth, filling=dice.random() < 0.1)
+        else:
+            self._machine.start()
+        self._say(f"{name}, armed for {self._machine.armed or 'nothing'}")
+        self._disk.settle()
+        with installed(self._machine, self._disk, self._noted, self._books.rescued.add):
+            self._live(partial(self._carry_out, name, act))
+        if self._machine.dead:
+            self._disk.come_back()
+        rows, _ = self._read()
+        self._person.look_again(rows)
+        self._check(calm=calm, crashed=True)
+
+    def _carry_out(self, name: str, act: Callable[[Ledger, float], None]) -> None:
+        with self._batch(self._limits).opened(name) as ledger:
+            self._books.acknowledged(ledger)
+            self._remember_beginnings(ledger.jobs(), whole_log(ledger).past)
+            self._machine.phase = name
+            act(ledger, self._clock.wall())
+            self._books.acknowledged(ledger)
 
     def _live(self, main: Callable[[], object]) -> None:
         """Run to the end, or to the crash."""
         try:
-            ending = trio.run(main, clock=MockClock(autojump_threshold=0))
+            ending = main()
         except BaseException as error:
             if self._machine.dead:
                 return
@@ -211,8 +257,9 @@ class World:
                 self._say(f"the disk is full: {innermost(error)}")
                 return
             raise
-        self.counts.acts[f"ended: {ending.stop}"] += 1
-        self._say(f"ended: {ending}")
+        if isinstance(ending, Ending):
+            self.counts.acts[f"ended: {ending.stop}"] += 1
+            self._say(f"ended: {ending}")
 
     def _died(self, point: str) -> None:
         power = self._dice.random() < 0.45
@@ -236,22 +283,23 @@ class World:
 
     # ------------------------------------------------------------ looking and checking
 
-    def _check(self, *, calm: bool) -> None:
+    def _check(self, *, calm: bool, crashed: bool) -> None:
         books = self._books
-        rows, past = self._read()
-        self._remember_beginnings(rows, past)
-        books.learn(past)
+        rows, log = self._read()
+        self._remember_beginnings(rows, log.past)
+        books.learn(log.past)
+        books.missing &= {row.output for row in rows if row.status is Status.DONE}
         for row in rows:
             self._say(f"    {row.id}: {row.status} {row.task_id} {row.problem or ''}")
-        stopped = self._machine.dead or self._machine.full
         risky, now = self._allowances.risky, self._clock.now()
         found = [
             *books.breaches,
             *self._allowances.breaches(charge.body for charge in self._simulator.charges),
-            *invariants.charges_accounted_for(books, rows, crashed=stopped, risky=risky, now=now),
-            *invariants.nothing_forgotten(books, past),
+            *invariants.charges_accounted_for(books, rows, crashed=crashed, risky=risky, now=now),
+            *invariants.nothing_forgotten(books, log),
             *invariants.files_are_right(books, rows, self._folder / "videos", self._strangers),
-            *replay.breaches(self._first, past, rows),
+            *replay.breaches(self._first, log.past, rows),
+            *self._told_by_doctor(),
         ]
         if not calm:
             found += invariants.within_budget(books, self._limits, self._wishes.prices)
@@ -263,21 +311,23 @@ class World:
         if broken:
             raise BrokenPromiseError(broken[0])
 
-    def _read(self) -> tuple[list[Job], list[PastEvent]]:
-        ledger = Ledger.read(self._folder / "state" / "catalog.db")
-        if ledger is None:
-            self._planned = True
-            return [], []
-        with contextlib.closing(ledger):
-            self._planned = ledger.next_planned() is not None
-            return ledger.jobs(), ledger.events()
+    def _read(self) -> tuple[list[Job], Log]:
+        with self._looked_into() as ledger:
+            self._planned = ledger is not None and ledger.next_planned() is not None
+            return (ledger.jobs(), whole_log(ledger)) if ledger else ([], Log([], set(), []))
+
+    def _told_by_doctor(self) -> list[str]:
+        with self._looked_into() as ledger:
+            return list(contradictions(ledger)) if ledger else []
 
     @contextlib.contextmanager
-    def _opened(self, command: str) -> Iterator[Ledger]:
-        """The state file as another command opens it."""
-        with self._batch(self._limits).opened(command) as ledger:
+    def _looked_into(self) -> Iterator[Ledger | None]:
+        ledger = Ledger.read(self._folder / "state" / "catalog.db")
+        try:
             yield ledger
-            self._books.acknowledged(ledger)
+        finally:
+            if ledger:
+                ledger.close()
 
     def _batch(self, limits: Limits, *, accept: bool = False) -> Batch:
         return draw_up(self._folder, self._wishes.entries(), limits, accept=accept)
@@ -292,8 +342,20 @@ class World:
             self._strangers[path] = b"holiday film"
             self.counts.acts["a stranger's file"] += 1
 
+    def _delete_a_video(self) -> bool:
+        """Somebody deletes a video; whether there was one."""
+        with self._looked_into() as ledger:
+            outputs = list(ledger.outputs()) if ledger else []
+        outputs = [output for output in outputs if output not in self._books.missing]
+        if outputs:
+            gone = self._dice.choice(outputs)
+            Path(gone).unlink()
+            self._books.missing.add(gone)
+            self.counts.acts["a video is deleted"] += 1
+        return bool(outputs)
+
     def _digest(self) -> str:
-        _, past = self._read()
-        told = [(line.job, line.at, line.event, str(line.detail)) for line in past]
+        _, log = self._read()
+        told = [(line.job, line.at, line.event, str(line.detail)) for line in log.past]
         charges = [(charge.task_id, charge.at) for charge in self._simulator.charges]
         return hashlib.sha256(json.dumps([told, charges]).encode()).hexdigest()
