@@ -93,7 +93,7 @@ class Batch:
     @property
     def rehearsal(self) -> bool:
         """Whether the stand-in takes the place of the provider that the manifest names."""
-        return self.options.sandbox and self.manifest.provider != "sandbox"
+        return _rehearses(self.options, self.manifest)
 
     @property
     def services(self) -> Services:
@@ -224,8 +224,7 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
     """
     manifest = load(options.manifest)
     api = APIS["sandbox" if options.sandbox else manifest.provider]
-    rehearsal = options.sandbox and manifest.provider != "sandbox"
-    if rehearsal:
+    if _rehearses(options, manifest):
         apart = manifest.output if "{name}" in manifest.output else OUTPUT
         manifest = replace(manifest, name=f"{manifest.name}-sandbox", output=apart)
     if options.output:
@@ -248,6 +247,10 @@ def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Ba
         state_file=_real(options.state or Path("state") / f"{manifest.name}.db"),
         limits=replace(limits, resubmit_uncertain=options.resubmit_uncertain),
     )
+
+
+def _rehearses(options: Options, manifest: Manifest) -> bool:
+    return options.sandbox and manifest.provider != "sandbox"
 
 
 def _exists(path: Path) -> bool:

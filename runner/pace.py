@@ -17,7 +17,6 @@ from runner.polling import LONGEST, Render, Rhythm, group
 # A part of the least time between two polls, so that tasks submitted together part company.
 JITTER = 0.05
 
-
 # Seconds between two new schedules of one kind of render: one takes some 40 ms to make.
 UNHURRIED = 5.0
 

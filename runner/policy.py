@@ -288,11 +288,6 @@ def _trouble(event: Event) -> str:
 # ---------------------------------------------------------------- admission to the provider
 
 
-def within_budget(job: Job, tally: Tally, limits: Limits) -> bool:
-    """Whether one more paid attempt of this job keeps to every budget."""
-    return over_budget(job, tally, limits) is None
-
-
 def over_budget(job: Job, tally: Tally, limits: Limits) -> Stop | None:
     """Which budget one more paid attempt of this job would break, if any; the widest first."""
     in_all = Budget(limits.budget_tasks, limits.budget_cost)

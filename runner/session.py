@@ -23,7 +23,7 @@ from runner.jobs import Ending, Job, Status, Stop
 from runner.ledger import Ledger
 from runner.news import Kind, News
 from runner.outside import Outside
-from runner.overview import Action, Line, exit_code
+from runner.overview import Action, Line, Overview, exit_code
 from runner.posters import Posters, require_extra
 from runner.report import Summary, summary
 from runner.standin import embedded_sandbox
@@ -185,14 +185,7 @@ class _Session:
         idle = ledger.writes() == ready
         if ledger.writes() != before:
             view = batch.overview(batch.admit(ledger), ledger)
-        if refused and ending.stop in {Stop.FINISHED, Stop.PASS}:
-            ending = refused
-        elif (
-            view.chosen is not None
-            and ending.stop is Stop.FINISHED
-            and view.actions()[Action.SUBMIT]
-        ):
-            ending = Ending(Stop.CHOSEN)
+        ending = _with_what_was_left_out(ending, refused, view)
         code = exit_code(view, ending)
         ledger.end_run(ending.stop, code, time.time())
         spent = ledger.spent()
@@ -287,6 +280,14 @@ class _Session:
         if batch.manifest.sidecar:
             words = put_sidecar(job, batch.name, batch.api.name, event.received)
             yield from [words] if words else []
+
+
+def _with_what_was_left_out(ending: Ending, refused: Ending | None, view: Overview) -> Ending:
+    """Why a run ended: one that was kept from buying has not finished, whatever the engine says."""
+    if refused and ending.stop in {Stop.FINISHED, Stop.PASS}:
+        return refused
+    left = view.chosen is not None and view.actions()[Action.SUBMIT]
+    return Ending(Stop.CHOSEN) if left and ending.stop is Stop.FINISHED else ending
 
 
 class _Helm:

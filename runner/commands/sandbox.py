@@ -68,6 +68,20 @@ def _one_of(what: str, names: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
+def _range(
+    name: str, default: str, help: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that takes a range of seconds."""
+    return click.option(
+        name,
+        metavar="RANGE",
+        callback=_read(Span.parse),
+        default=default,
+        show_default=True,
+        help=help,
+    )
+
+
 def _epilog() -> str:
     table = help_table()
     faults = (
@@ -102,30 +116,9 @@ class Sandbox(click.Command):
     show_default=True,
     help="Port to listen on; 0 takes any free one.",
 )
-@click.option(
-    "--render",
-    metavar="RANGE",
-    callback=_read(Span.parse),
-    default="2s..6s",
-    show_default=True,
-    help="How long a task runs.",
-)
-@click.option(
-    "--queue",
-    metavar="RANGE",
-    callback=_read(Span.parse),
-    default="500ms..1500ms",
-    show_default=True,
-    help="How long a task is pending first.",
-)
-@click.option(
-    "--invisible",
-    metavar="RANGE",
-    callback=_read(Span.parse),
-    default="0s",
-    show_default=True,
-    help="For how long a new task is task_not_exist.",
-)
+@_range("--render", "2s..6s", "How long a task runs.")
+@_range("--queue", "500ms..1500ms", "How long a task is pending first.")
+@_range("--invisible", "0s", "For how long a new task is task_not_exist.")
 @click.option(
     "--link-lifetime",
     metavar="DURATION",

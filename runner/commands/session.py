@@ -30,8 +30,7 @@ from runner.session import Outcome, require_extras
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a batch is worked on and shown: what a command line says besides
-    what a batch is.
+    """How a batch is worked on and shown: what a command line says besides what a batch is.
 
     `once` makes it a single pass. `quiet` is 0, 1 (a line when anything changed) or 2 (when a
     person should know). `deadline` is in seconds. `hidden` are variables that hold secrets and are

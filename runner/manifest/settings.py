@@ -120,11 +120,9 @@ def _confirm(node: Node | None, reader: Reader) -> tuple[Node | None, Budget]:
         return None, Budget()
     if not isinstance(node, Table):
         amount = reader.convert(node, CONFIRM["cost"].parse, name)
-        return (
-            (None, Budget())
-            if amount is None
-            else (node, Budget(cost=quantities.millionths(amount)))
-        )
+        if amount is None:
+            return None, Budget()
+        return node, Budget(cost=quantities.millionths(amount))
     given = reader.fields(node, CONFIRM, f"{name}.")
     if not node.items:
         reader.mistake(node, name, "is empty", "write an amount, or {tasks: number}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from conftest import Load, Mistakes
 
+from runner import posters
 from runner.manifest import Manifest
-from runner.manifest.fields import METADATA
+from runner.manifest.fields import METADATA, POSTERS
 from runner.tags import ITEMS
 
 IMAGE = "https://a.example.com/a.jpg?signature=s"
@@ -108,6 +109,11 @@ def test_a_list_is_no_metadata(mistakes: Mistakes) -> None:
     """And neither is an empty mapping."""
     assert "metadata: must be a single value" in mistakes(f"version: 1\nmetadata: [a]\n{JOBS}")[0]
     assert "metadata: is empty" in mistakes(f"version: 1\nmetadata: {{}}\n{JOBS}")[0]
+
+
+def test_every_kind_of_poster_can_be_drawn() -> None:
+    """What a manifest may ask for is what the room of posters knows."""
+    assert set(POSTERS) == set(posters._FORMATS)
 
 
 def test_posters(loaded: Load) -> None:

@@ -306,7 +306,7 @@ def test_a_refused_submit_pauses_all(refusals: int, chance: float, asked: float)
 def test_the_budget_is_never_passed(attempts: int, spent: int, tasks: int, cost: int) -> None:
     """What is within the budget stays within it after one more."""
     limits = Limits(budget_tasks=tasks, budget_cost=cost)
-    if policy.within_budget(job(), Tally(attempts=attempts, spent=spent), limits):
+    if not policy.over_budget(job(), Tally(attempts=attempts, spent=spent), limits):
         assert attempts + 1 <= tasks
         assert spent + 5 <= cost
 
