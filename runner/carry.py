@@ -18,9 +18,9 @@ MEMORY = "pass"
 class Carry:
     """What a run knows and the rows of the state file don't. Times are seconds since 1970.
 
-    `due` says when a job's next step is due, by the job's key. `troubles` and `refusals` are the
-    counts of the circuit breakers and of refused submits in a row; nothing is submitted before
-    `gate`.
+    `streaks` and `due` (when its next step is due) are by the job's key. `troubles` and `refusals`
+    are the counts of the circuit breakers and of refused submits in a row; nothing is submitted
+    before `gate`.
     """
 
     streaks: Mapping[int, Streak] = field(default_factory=dict)

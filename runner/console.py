@@ -127,7 +127,7 @@ class Plain(Silent):
         """Say what went wrong; say how far it is when that was long ago."""
         if self._verbose:
             self.say(_every(event, after))
-        elif problem := _news(before, event, after):
+        elif problem := _brought(before, event, after):
             self.say(f"{printable(after.id)}: {_phrase(after.status, problem)}")
         if before.status is after.status:
             return
@@ -182,7 +182,7 @@ class Live(Silent):
         """Take note; the view redraws itself a few times a second."""
         if self._verbose:
             self.say(_every(event, after))
-        if problem := _news(before, event, after):
+        if problem := _brought(before, event, after):
             self._problems.append(f"{printable(after.id)}: {_phrase(after.status, problem)}")
         if before.status is not after.status:
             self._counts[before.status] -= 1
@@ -236,7 +236,7 @@ class Live(Silent):
         return words
 
 
-def _news(before: Job, event: Event, after: Job) -> Problem | None:
+def _brought(before: Job, event: Event, after: Job) -> Problem | None:
     """The problem that an event brought, if it is worth a line."""
     if after.problem is None or after.problem == before.problem:
         return None

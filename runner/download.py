@@ -22,8 +22,8 @@ from runner.events import Event, FetchFailed, LinkExpired, Saved
 from runner.jobs import Problem
 from runner.transport import Download, Transport, TransportError
 
-_LARGEST = 4 << 30
-_LONGEST = 3600.0
+_LARGEST = 4 << 30  # bytes
+_LONGEST = 3600.0  # seconds
 _REDIRECTS = 5
 _EXPIRED = frozenset({400, 401, 403, 404, 410})
 

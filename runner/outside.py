@@ -18,7 +18,7 @@ MEMORY = "news"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Novelty:
     """Whether a run says its last line, and whether anything changed since the one before."""
 
     speaks: bool
@@ -93,7 +93,7 @@ class Outside:
         if url := self._services.heartbeat:
             anyio.run(notify.beat, url, "fail", words)
 
-    def end(self, told: News, ledger: Ledger) -> Outcome:
+    def end(self, told: News, ledger: Ledger) -> Novelty:
         """Tell whoever is to be told, and remember in the state file what was."""
         kept = ledger.recall(MEMORY)
         before: dict[str, Any] = kept if isinstance(kept, dict) else {}
@@ -114,7 +114,7 @@ class Outside:
         if after != before:
             ledger.remember(MEMORY, after)
         changed = before.get("picture") != after["picture"]
-        return Outcome(news.speaks(self._quiet, told, before), changed)
+        return Novelty(news.speaks(self._quiet, told, before), changed)
 
     async def _tell(self, told: News, before: dict[str, Any], after: dict[str, Any]) -> None:
         async with anyio.create_task_group() as group:

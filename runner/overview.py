@@ -54,9 +54,9 @@ class Overview:
     """A manifest and its state file, held against each other.
 
     Every entry is a line, in the order of the manifest, then every job whose entry is gone. Lines
-    are made when they are asked for. `caller` makes commands to
-    copy. `chosen` has one byte an entry, 1 if it may be bought, or None for all.
-    `today` is what was spent in this day, where a budget asks for it.
+    are made when they are asked for. `caller` makes commands to copy. `chosen` has one byte an
+    entry, 1 if it may be bought, or None for all. `today` is what was spent in this day, where a
+    budget asks for it.
     """
 
     def __init__(

@@ -102,7 +102,7 @@ def learn(level: Level, job: Job, event: Event, at_provider: int, now: float) ->
 
 
 def pause(level: Level, chance: float) -> float:
-    """Seconds for which nothing is submitted after that many refusals in a row: 8, 16 ... 3600.
+    """Seconds for which nothing is submitted after the refusals in a row: 8, 16 ... 3600.
 
     With few slots 30, 60 ... 3600. The pause doubles with the time that was waited in vain, so a
     burst of a minute costs a few refusals and a closed day some thirty. The provider's own

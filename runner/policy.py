@@ -45,8 +45,8 @@ from runner.jobs import (
 AT_PROVIDER = frozenset({Status.SUBMITTING, Status.RUNNING})
 ON_THE_WAY = frozenset({Status.PLANNED, Status.RUNNING, Status.RENDERED})
 
-BACKOFF_CAP = 30.0
-RETRY_AFTER_CAP = 3600.0
+BACKOFF_CAP = 30.0  # seconds
+RETRY_AFTER_CAP = 3600.0  # seconds, whatever the provider asks for
 UNSERVED_TRIES = 3
 FORBIDDEN_TRIES = 3
 NO_VIDEO_TRIES = 10
@@ -55,7 +55,7 @@ LINK_TRIES = 3
 FETCH_TRIES = 10
 RESUBMIT_ATTEMPTS = 3
 SUBMITS_AT_ONCE = 32
-DAY = 86_400
+DAY = 86_400  # seconds
 
 
 def next_step(job: Job, streak: Streak) -> Step | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -28,6 +29,10 @@ from runner.posters import Posters, require_extra
 from runner.report import Summary, summary
 from runner.standin import embedded_sandbox
 from runner.videos import put_sidecar
+
+if TYPE_CHECKING:
+    from runner.provider import Provider
+    from runner.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +224,6 @@ class _Session:
     async def _drive(self, counts: Mapping[str, int]) -> Ending:
         """Build the parts, run the engine in company, and take the parts down again."""
         # An HTTP client takes as long to import as all else: a run with nothing to do has none.
-        from runner.download import Downloader  # noqa: PLC0415
-        from runner.provider import Provider  # noqa: PLC0415
         from runner.transport import Transport  # noqa: PLC0415
 
         batch = self._batch
@@ -235,14 +238,7 @@ class _Session:
                 "X-Runway-Version": batch.manifest.runway_version,
             }
             transport = await parts.enter_async_context(Transport(base_url, headers))
-            downloader = Downloader(transport, private_hosts=is_loopback(base_url))
-            provider = Provider(
-                batch.api,
-                transport,
-                downloader,
-                lambda job: batch.place_of(self._ledger, job),
-                tags=lambda job: batch.tags_of(self._ledger, job),
-            )
+            provider = self._provider(transport, private_hosts=is_loopback(base_url))
             company = self._company
             hooks = self._outside.job_hooks()
             posters = Posters(batch.manifest.poster, company.say, hooks.observe)
@@ -271,6 +267,20 @@ class _Session:
             except BaseExceptionGroup as errors:
                 raise first_error(errors) from None
             return ending
+
+    def _provider(self, transport: Transport, *, private_hosts: bool) -> Provider:
+        """What performs each step; with `private_hosts`, videos may come from this machine."""
+        from runner.download import Downloader  # noqa: PLC0415 - brings an HTTP client
+        from runner.provider import Provider  # noqa: PLC0415
+
+        batch, ledger = self._batch, self._ledger
+        return Provider(
+            batch.api,
+            transport,
+            Downloader(transport, private_hosts=private_hosts),
+            lambda job: batch.place_of(ledger, job),
+            tags=lambda job: batch.tags_of(ledger, job),
+        )
 
     def _sidecar(self, event: Saved, job: Job) -> Iterator[str]:
         """Put the sidecar of a video that is home beside it, if wanted; what is not as wished."""

@@ -43,8 +43,9 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
         ledger = Ledger.read(batch.state_file)
         if ledger is None:
             click.echo(f"{batch.state_file}: there is none yet; nothing was paid for by it")
-            click.echo("\n".join(_strangers(batch)))
-            return ExitCode.PERSON if any(_strangers(batch)) else ExitCode.DONE
+            strangers = _strangers(batch)
+            click.echo("\n".join(strangers))
+            return ExitCode.PERSON if strangers else ExitCode.DONE
         try:
             problems = [*ledger.defects(), *contradictions(ledger)]
             jobs = list(ledger.finished())

@@ -104,8 +104,8 @@ class Reader:
 
     def _not_single(self, node: Node, path: str) -> None:
         """A list or mapping where a text belongs; `{id}` alone is one to YAML."""
-        values = list(node.items.values()) if isinstance(node, Table) else []
-        braces = values and all(isinstance(value, Text) and value.null for _, value in values)
+        inside = list(node.items.values()) if isinstance(node, Table) else []
+        braces = inside and all(isinstance(value, Text) and value.null for _, value in inside)
         hint = "put quotes around a text with braces in it" if braces else ""
         self.mistake(node, path, f"must be a single value, not {kind(node)}", hint)
 

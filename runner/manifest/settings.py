@@ -20,7 +20,7 @@ POLITE_INTERVAL = 5.0
 # The most that `concurrency: auto` tries. No provider is known to take as many; one that takes
 # everything and hides its queue would else be handed the whole catalog at once.
 AUTO_CEILING = 500
-_KINDS = ("", "_per_day", "_per_run")
+_KINDS = ("", "_per_day", "_per_run")  # how the names of budgets end
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ def _name_of(path: Path, reader: Reader) -> str:
 
 def _limits(top: Mapping[str, Node], faulty: Set[str], reader: Reader) -> Limits:
     budget = reader.section(top, "budget", BUDGET)
-    in_all, per_day, per_run = (
-        _budget(budget, kind, reader) for kind in ("", "_per_day", "_per_run")
-    )
+    in_all, per_day, per_run = (_budget(budget, kind, reader) for kind in _KINDS)
     confirm, above = _confirm(top.get("confirm_above"), reader)
     if "price" not in {*top, *faulty}:
         hint = "add `price`: what one task costs you"

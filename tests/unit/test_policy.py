@@ -45,6 +45,7 @@ from runner.events import (
 )
 from runner.jobs import Fetch, Job, Limits, Poll, Problem, Status, Submit, Tally
 from runner.policy import Streak
+from runner.sheet.chronicle import chronicles
 
 PROBLEM = Problem("code", "words", "request-1")
 BODY = {"promptImage": "https://a.example/x.jpg", "model": "gen3a_turbo"}
@@ -340,3 +341,17 @@ def test_an_adopted_task_counts_as_paid() -> None:
     after = lifecycle.apply(job(), Adopted("task-3"), 50.0)
     assert (after.status, after.task_id, after.since) == (Status.RUNNING, "task-3", 50.0)
     assert (after.attempts, after.spent, after.submitted_at) == (1, 5, 0.0)
+
+
+@pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
+def test_a_sheet_takes_back_the_charges_that_the_lifecycle_gives_back(event: Event) -> None:
+    """Both read the same log; what was paid for elsewhere is no charge of this batch."""
+    for status in Status:
+        if (status, type(event)) not in lifecycle.TRANSITIONS or isinstance(event, Adopted):
+            continue
+        before = job(status, attempts=1, spent=5, cost=5)
+        after = lifecycle.apply(before, event, 2.0)
+        bought = (before.key, 1.0, "SubmitStarted", Status.PLANNED, {"cost": 5})
+        happened = (before.key, 2.0, type(event).__name__, status, {"cost": 5})
+        charges = chronicles([bought, happened])[before.key].charges
+        assert len(charges) == after.attempts, status
