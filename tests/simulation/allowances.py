@@ -43,8 +43,9 @@ class Allowances:
         """The operator starts a run with this manifest, over these rows.
 
         A new wish may be paid for once, and one that no run came so far as to see is new; one that
-        was changed and renamed can't be told from a new one. A changed one only if nothing was paid for it, what was paid came to nothing
-        (`useless` are the contents of which that is so), or by `accept`.
+        was changed and renamed can't be told from a new one. A changed one only if nothing was
+        paid for it, what was paid came to nothing (`useless` are the contents of which that is
+        so), or by `accept`.
         """
         rows = list(jobs)
         for wish, body in wishes:

@@ -45,8 +45,10 @@ def on_record(draw: st.DrawFn) -> list[Job]:
 
 
 def plainly(entries: list[Entry], jobs: list[Job]) -> dict[int, Job]:
-    """The rule, one key after the other over all that are left; of equals the newest job whose id no
-    entry has that is left over, then the newest."""
+    """The rule, one key after the other over all that are left.
+
+    Of equals the newest job whose id no entry has that is left over, then the newest.
+    """
     free = {job.key for job in jobs}
     found: dict[int, Job] = {}
 
