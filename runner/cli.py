@@ -22,6 +22,7 @@ COMMANDS = (
     "plan",
     "check",
     "status",
+    "log",
     "report",
     "retry",
     "resolve",

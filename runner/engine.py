@@ -129,7 +129,8 @@ class Engine:
         await anyio.lowlevel.checkpoint()  # a deadline may be over before anything is bought
         while self._unasked:
             await self._change()
-        while self._goes_on_submitting():
+        # Woken by a change, this task may run once more after the run was told to stop.
+        while not self._scope.cancel_called and self._goes_on_submitting():
             room = self._books.room()
             if problem := self._books.tripped:
                 self._ending = Ending(Stop.BREAKER, problem)

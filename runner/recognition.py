@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from functools import cache
 from itertools import zip_longest
 from typing import Protocol
@@ -55,7 +55,8 @@ def recognise(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Aske
     """Pairs of an entry, its number first, and the job it is; of entries with ids of their own.
 
     By content and id, then content, then id, then the derived family; last comes the same image
-    under another derived id. Of several jobs that answer to the same key, the newest is taken.
+    under another derived id. Of several jobs that answer to the same key, one whose id no other
+    entry has is taken, and of those the newest.
     """
     found, taken = bytearray(len(entries)), bytearray(jobs.total())
     for index, asked, rank, job in _unchanged(entries, jobs):
@@ -69,6 +70,8 @@ def recognise(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Aske
         for rank, job in enumerate(jobs.identities()):
             if not taken[rank] and (key := key_of_job(job)) is not None:
                 waiting.add(key, rank)
+        if contested := waiting.contested():
+            waiting.put_last(_claimed(entries, found, jobs, contested))
         for index, entry in enumerate(entries):
             if not found[index] and (first := waiting.next(key_of_entry(entry))) is not None:
                 found[index] = taken[first] = True
@@ -77,6 +80,25 @@ def recognise(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Aske
         for index, job in zip(pairs, jobs.identities(), strict=True):
             if index >= 0:
                 yield index, _light(entries[index]), job
+
+
+def _claimed(
+    entries: Sequence[Entry], found: bytearray, jobs: Known, contested: Set[int]
+) -> Set[int]:
+    """Of these jobs, those whose id an entry has that is not found yet.
+
+    Else the renamed one of two equal entries could take the job of the other, and that one, edited
+    at the same time, would be taken for a new one and bought again.
+    """
+    ranks: defaultdict[str, list[int]] = defaultdict(list)
+    for rank, job in enumerate(jobs.identities()):
+        if rank in contested:
+            ranks[job.id].append(rank)
+    claimed: set[int] = set()
+    for index, entry in enumerate(entries):
+        if not found[index]:
+            claimed.update(ranks.get(entry.id, ()))
+    return claimed
 
 
 def _unchanged(entries: Sequence[Entry], jobs: Known) -> Iterator[tuple[int, Asked, int, Identity]]:
@@ -171,6 +193,17 @@ class _Queues:
         """Let a number wait under a key."""
         if self._first.setdefault(key, number) != number:
             self._more[key].append(number)
+
+    def contested(self) -> Set[int]:
+        """The numbers that don't wait alone."""
+        return {number for key, more in self._more.items() for number in (self._first[key], *more)}
+
+    def put_last(self, numbers: Set[int]) -> None:
+        """Let these wait behind the others of their key."""
+        for key, more in self._more.items():
+            queue = sorted((self._first[key], *more), key=numbers.__contains__)
+            self._first[key] = queue[0]
+            self._more[key] = deque(queue[1:])
 
     def next(self, key: Hashable) -> int | None:
         """Take the number that has waited longest under a key, if any has."""

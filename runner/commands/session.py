@@ -34,7 +34,8 @@ class How:
 
     `once` makes it a single pass. `quiet` is 0, 1 (a line when anything changed) or 2 (when a
     person should know). `deadline` is in seconds. `hidden` are variables that hold secrets and are
-    no business of the programs that a run starts.
+    no business of the programs that a run starts. `late` gets the signal that came when all was
+    stored and only the last words were left: whoever has more to do should not begin it.
     """
 
     once: bool = False
@@ -47,6 +48,7 @@ class How:
     yes: bool = False
     hidden: tuple[str, ...] = ()
     log: Log = field(default_factory=Log)
+    late: list[int] = field(default_factory=list)
 
     @property
     def style(self) -> str:
@@ -125,6 +127,10 @@ def interruptible() -> Iterator[None]:
             elif handler is not signal.SIG_IGN:
                 signal.signal(number, interrupt)
         yield
+    except KeyboardInterrupt:
+        # What was cut in the making (an event loop, say) complains when it is thrown away.
+        sys.unraisablehook = lambda unraisable: None
+        raise
     finally:
         _put_back(before)
 
@@ -228,9 +234,16 @@ class _Operator(Company):
         os._exit(ExitCode.ABORTED)
 
     def settled(self) -> None:
-        """See to it that a late signal doesn't spoil the last words."""
+        """Note a late signal, which would spoil the last words; leave at once at a second one."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self._how.late:
+                os._exit(ExitCode.ABORTED)
+            self._how.late.append(number)
+
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, note)
 
     def ended(self, outcome: Outcome) -> None:
         """Say what came of it."""

@@ -113,7 +113,7 @@ def work_through(
                     for line in in_words(error):
                         log.say(line, level="error", event="error")
             codes.append(code)
-            if stop is Stop.INTERRUPT and number + 1 < len(manifests):
+            if (stop is Stop.INTERRUPT or how.late) and number + 1 < len(manifests):
                 codes.append(ExitCode.REMAINS)
                 break
         _beat(url, "success" if well else "fail", log, shown["quiet"])

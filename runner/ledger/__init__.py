@@ -1,5 +1,6 @@
 """The state file: jobs as they are, events as they came, and the runs that wrote them."""
 
+from runner.ledger.archives import Log, logs_of
 from runner.ledger.ledger import Ledger
 from runner.ledger.lock import StateLock, is_locked
 from runner.ledger.pruning import Prunable, archive_logs, archive_of, archives_of, prunable, shrink
@@ -9,6 +10,7 @@ from runner.ledger.rows import PastEvent
 
 __all__ = [
     "Ledger",
+    "Log",
     "Origin",
     "PastEvent",
     "Prunable",
@@ -18,6 +20,7 @@ __all__ = [
     "archive_of",
     "archives_of",
     "is_locked",
+    "logs_of",
     "prunable",
     "shrink",
 ]

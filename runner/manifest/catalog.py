@@ -11,7 +11,7 @@ from typing import Any
 from runner.errors import Finding
 from runner.manifest.columns import Columns, Wanted, is_address
 from runner.manifest.entries import Row
-from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.findings import AbsentError, Findings, UnusableError
 from runner.manifest.output import segment
 from runner.manifest.records import (
     DELIMITERS,
@@ -35,7 +35,7 @@ def rows(path: Path, wanted: Wanted, findings: Findings) -> Iterator[Row]:
     """The rows of a catalog, with the cells of the wanted fields that are not empty.
 
     Whatever is wrong goes to the findings, whose columns count the cells of a row. Blank rows are
-    skipped.
+    skipped. Raises `AbsentError` where there is no such file.
     """
     reader = _Reader(str(path), wanted, findings)
     suffix = path.suffix.lower()
@@ -47,6 +47,8 @@ def rows(path: Path, wanted: Wanted, findings: Findings) -> Iterator[Row]:
             raise unusable(str(path), 0, f"{shown(path.name)} is not a kind of table", hint)
         read = reader.json_rows if suffix == ".jsonl" else reader.table_rows
         yield from read(lines(path))
+    except AbsentError:
+        raise
     except UnusableError as problem:
         findings.mistake(problem.finding)
 

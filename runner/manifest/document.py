@@ -13,7 +13,7 @@ from runner.manifest import catalog, metadata, output, services, settings, share
 from runner.manifest.columns import Wanted
 from runner.manifest.entries import MAX_JOBS, Intake, Row
 from runner.manifest.fields import AXES, CATALOG, JOB, TOP
-from runner.manifest.findings import Findings
+from runner.manifest.findings import AbsentError, Findings
 from runner.manifest.reader import Reader, kind
 from runner.manifest.services import Services
 from runner.manifest.settings import Settings
@@ -144,10 +144,15 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
         inside=metadata.of_columns(intake.shared.metadata),
         names=_names(top.get("output"), intake.shared.labels, reader),
     )
-    for row in catalog.rows(path.parent / file, wanted, reader.findings):
-        if not _room(intake, given["file"], "catalog.file", reader):
-            return
-        intake.add(row._replace(faulty=row.faulty | faulty) if faulty else row)
+    try:
+        for row in catalog.rows(path.parent / file, wanted, reader.findings):
+            if not _room(intake, given["file"], "catalog.file", reader):
+                return
+            intake.add(row._replace(faulty=row.faulty | faulty) if faulty else row)
+    except AbsentError as problem:
+        words = f"{problem.finding.message}: {file}"
+        reader.mistake(given["file"], "catalog.file", words, problem.finding.hint)
+        return
     if intake.taken == before and reader.findings.clean:
         reader.warn(given["file"], "catalog.file", "the table has no rows")
 

@@ -17,6 +17,10 @@ class UnusableError(Exception):
         self.finding = finding
 
 
+class AbsentError(UnusableError):
+    """There is no such file: whoever names it says where."""
+
+
 class Findings:
     """Mistakes and warnings as they are found. A mistake found twice counts once."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import Finding
-from runner.manifest.findings import Findings, UnusableError
+from runner.manifest.findings import AbsentError, Findings, UnusableError
 from runner.manifest.suggest import nearest
 from runner.manifest.values import shown
 
@@ -53,7 +53,7 @@ def lines(path: Path) -> Iterator[str]:
                 yield line.decode()
     except FileNotFoundError:
         hint = _neighbour(path)
-        raise unusable(file, 0, "there is no such file", hint) from None
+        raise AbsentError(Finding(file, 0, 0, "", "there is no such file", hint)) from None
     except OSError as error:
         raise unusable(file, 0, f"can't be read: {error.strerror or error}") from None
     except ValueError:

@@ -32,7 +32,12 @@ def read(path: Path, top: Mapping[str, Node], reader: Reader) -> Shared:
     """What a manifest shares among its jobs. What is wrong goes to the findings."""
     parts: list[_Part] = [_Part(top, reader)]
     for name in _included(top.get("include"), reader):
-        parts.insert(1, _file(path.parent / name.text, reader))
+        included = path.parent / name.text
+        if included.exists() and path.exists() and included.samefile(path):
+            words = f"includes itself: {path.name} -> {path.name}"
+            reader.mistake(name, "include", words, _ONLY)
+        else:
+            parts.insert(1, _file(included, reader))
     rows, templates, presets = list[Row](), dict[str, Template](), dict[str, str]()
     given: set[str] = set()
     for part in parts:

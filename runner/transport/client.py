@@ -88,7 +88,10 @@ class Transport:
         if len(self._key) < _SHORTEST_KEY:
             return answer
         headers = {name: value.replace(self._key, "***") for name, value in answer.headers.items()}
-        return Answer(answer.status, headers, answer.body.replace(self._key.encode(), b"***"))
+        body = answer.body
+        if b"\\" in body or b"\0" in body:  # JSON has other spellings for the same text
+            body = _plainly_spelt(body)
+        return Answer(answer.status, headers, body.replace(self._key.encode(), b"***"))
 
     @asynccontextmanager
     async def download(self, url: str) -> AsyncIterator[Download]:
@@ -110,8 +113,18 @@ class Transport:
         await self.aclose()
 
 
+def _plainly_spelt(body: bytes) -> bytes:
+    """JSON in which all of ASCII stands for itself; anything else as it is."""
+    try:
+        return json.dumps(json.loads(body)).encode()
+    except (ValueError, RecursionError):
+        return body
+
+
 async def _whole(response: httpx.Response) -> Answer:
-    """The status, headers and body; what is packed is unpacked, and never more than a megabyte."""
+    """The status, headers and body; unpacked, once at most, and never more than a megabyte."""
+    if (packed := response.headers.get("content-encoding", "")).count(","):
+        raise BrokenError(f"an answer packed more than once ({packed[:40]})")
     received = bytearray()
     async for piece in response.aiter_bytes():
         received += piece

@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.request import getproxies
 
 import aiohttp
 import anyio
 import httpx
-from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport
 
 from runner import __version__
 from runner.errors import ConfigurationError
 
 GREETING = {"User-Agent": f"image-to-video-runner/{__version__}", "Accept-Encoding": "gzip"}
+_PORTS = 65535
 _KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time between two polls
 
 # Raised by httpx's own transport before the first byte of a request leaves.
@@ -30,7 +32,7 @@ _NEVER_SENT = (
     httpx.InvalidURL,
 )
 # Everything that the libraries raise. A name that can't be one is met before anything is sent.
-ANY = (httpx.HTTPError, httpx.StreamError, ssl.SSLError, aiohttp.ClientError)
+ANY = (httpx.HTTPError, httpx.StreamError, ssl.SSLError, aiohttp.ClientError, OverflowError)
 
 
 class TransportError(Exception):
@@ -111,17 +113,38 @@ def opened(
     limits = httpx.Limits(
         max_connections=limit, max_keepalive_connections=keep, keepalive_expiry=_KEEP_ALIVE
     )
-    try:
-        if backend is None:
-            if proxies and getproxies():
-                backend = _ByProxy(limits, trust, exact=exact)
-            elif exact:
-                backend = httpx.AsyncHTTPTransport(verify=trust, limits=limits, trust_env=False)
-            else:
-                backend = _quick(limits, trust)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(f"the proxy in the environment: {words(error, {})}") from None
+    if backend is None:
+        if proxies and (named := _proxies()):
+            backend = _by_proxy(named, limits, trust)
+        elif exact:
+            backend = httpx.AsyncHTTPTransport(verify=trust, limits=limits, trust_env=False)
+        else:
+            backend = _quick(limits, trust)
     return Door(backend, timeout, exact)
+
+
+def _proxies() -> dict[str, str]:
+    """The proxies that the environment names, by scheme; what it excepts from them is none."""
+    return {scheme: url for scheme, url in getproxies().items() if scheme != "no" and url}
+
+
+def _by_proxy(
+    named: Mapping[str, str], limits: httpx.Limits, trust: ssl.SSLContext | bool
+) -> httpx.AsyncBaseTransport:
+    """Raises `ConfigurationError`, without an address: there may be a password in it."""
+    try:
+        for url in named.values():
+            if not 0 < (httpx.URL(url if "://" in url else f"http://{url}").port or 1) <= _PORTS:
+                raise ValueError
+        return _ByProxy(limits, trust)
+    except ImportError as error:
+        raise ConfigurationError(f"the proxy in the environment: {words(error, {})}") from None
+    except (ValueError, httpx.InvalidURL):
+        names = ", ".join(f"{scheme.upper()}_PROXY" for scheme in sorted(named))
+        raise ConfigurationError(
+            f"the proxy in the environment: {names} or NO_PROXY is no address that can be used; "
+            "write http://host:port"
+        ) from None
 
 
 def _quick(limits: httpx.Limits, trust: ssl.SSLContext | bool) -> httpx.AsyncBaseTransport:
@@ -137,11 +160,13 @@ def _quick(limits: httpx.Limits, trust: ssl.SSLContext | bool) -> httpx.AsyncBas
 
 
 class _ByProxy(httpx.AsyncBaseTransport):
-    """The proxies that the environment names, as httpx chooses among them for each address."""
+    """The proxies of the environment, as httpx chooses among them for each address."""
 
-    def __init__(self, limits: httpx.Limits, trust: ssl.SSLContext | bool, *, exact: bool) -> None:
-        kind: type[httpx.AsyncClient] = httpx.AsyncClient if exact else HttpxAiohttpClient
-        self._client = kind(limits=limits, follow_redirects=False, verify=trust)
+    def __init__(self, limits: httpx.Limits, trust: ssl.SSLContext | bool) -> None:
+        none_kept = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        self._client = httpx.AsyncClient(
+            limits=limits, follow_redirects=False, verify=trust, cookies=none_kept
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._client.send(request, stream=True)

@@ -124,6 +124,19 @@ def test_ctrl_c_in_the_second_of_two(provided: Provided) -> None:
     assert desk.status("b.yaml")["counts"]["planned"] >= 18
 
 
+def test_ctrl_c_while_the_first_of_two_is_told(provided: Provided) -> None:
+    """It comes when the first is home and others are told of it: the second is not begun."""
+    desk = provided(*QUICK)
+    head = "version: 1\nprovider: sandbox\npoll_interval: 200ms\n"
+    job = "jobs: [{{id: {0}, image: https://cdn.example.com/{0}.jpg, model: gen3a_turbo}}]\n"
+    told = "on_done: {run: [/bin/sh, -c, 'kill -INT $PPID; sleep 0.3']}\n"
+    desk.write("a.yaml", head + told + job.format("one"))
+    desk.write("b.yaml", head + job.format("two"))
+    done = desk.run("run", "a.yaml", "b.yaml", code=3)
+    assert "a: 1 of 1 video done" in done.stdout
+    assert not (desk.folder / "state" / "b.db").exists()
+
+
 def _catches(process: subprocess.Popen[str], number: signal.Signals) -> bool:
     """Whether a process has a handler for a signal, as the kernel sees it."""
     status = Path(f"/proc/{process.pid}/status").read_text()

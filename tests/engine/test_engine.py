@@ -7,9 +7,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trio
 from world import World, entries, entry
 
-from runner.jobs import Limits, Status, Stop
+from runner.engine import Engine, Perform
+from runner.events import AccountRefused, Event, StillRunning
+from runner.jobs import Limits, Poll, Problem, Status, Step, Stop
 from runner.sandbox import SandboxTransport, Span
 
 
@@ -492,3 +495,33 @@ def test_the_event_log_replays_to_the_rows(tmp_path: Path) -> None:
             at = past.after
         assert at is job.status
     ledger.close()
+
+
+@pytest.mark.parametrize("luck", range(12))
+def test_a_run_that_is_told_to_stop_submits_no_more(tmp_path: Path, luck: int) -> None:
+    """Not even when another job's news wakes the submitter in that very moment.
+
+    Trio shuffles what is to go on at one time, so one order in two or three would show it.
+    """
+    trio._core._run._r.seed(luck)  # type: ignore[attr-defined]  # else a failure is not repeatable
+    world = World(tmp_path, limits=Limits(concurrency=2))
+    world.run(entries(6), deadline=1)
+
+    def wrap(perform: Perform, engine: Engine) -> Perform:
+        both = trio.Event()
+        asked: list[Step] = []
+
+        async def together(step: Step) -> Event:
+            if not isinstance(step, Poll):
+                return await perform(step)
+            asked.append(step)
+            first = len(asked) == 1
+            if not first:
+                both.set()
+            await both.wait()
+            return StillRunning("RUNNING") if first else AccountRefused(Problem("402", "no credit"))
+
+        return together
+
+    assert world.run(entries(6), wrap=wrap).stop is Stop.ACCOUNT
+    assert world.charged == 2

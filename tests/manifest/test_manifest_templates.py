@@ -11,9 +11,9 @@ from conftest import Load, attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.errors import ConfigurationError
+from runner.errors import ConfigurationError, ManifestError
 from runner.jobs import content_digest
-from runner.manifest import Manifest
+from runner.manifest import Manifest, load
 from runner.manifest.output import segment
 from runner.manifest.presets import CAMERA, Presets
 from runner.manifest.templates import is_template, pieces
@@ -200,3 +200,15 @@ def test_a_cell_never_leaves_its_folder(text: str) -> None:
     assert part not in {".", ".."}
     assert "/" not in part
     assert segment(part) == part
+
+
+def test_a_manifest_that_includes_itself(tmp_path: Path) -> None:
+    """One mistake, where it is written, instead of one for each field of the manifest."""
+    path = tmp_path / "batch.yaml"
+    job = f"{{id: a, image: {IMAGE}, prompt: p}}"
+    path.write_text(f"version: 1\nname: x\ninclude: ./batch.yaml\njobs: [{job}]\n")
+    with pytest.raises(ManifestError) as refused:
+        load(path)
+    (finding,) = refused.value.findings
+    assert (finding.line, finding.column, finding.field) == (3, 10, "include")
+    assert finding.message == "includes itself: batch.yaml -> batch.yaml"

@@ -42,9 +42,10 @@ class Allowances:
     ) -> None:
         """The operator starts a run with this manifest, over these rows.
 
-        A new wish may be paid for once; one that was changed and renamed can't be told from a new
-        one. A changed one only if nothing was paid for it, what was paid came to nothing
-        (`useless` are the contents of which that is so), or by `accept`.
+        A new wish may be paid for once, and one that no run came so far as to see is new; one that
+        was changed and renamed can't be told from a new one. A changed one only if nothing was
+        paid for it, what was paid came to nothing (`useless` are the contents of which that is
+        so), or by `accept`.
         """
         rows = list(jobs)
         for wish, body in wishes:
@@ -57,10 +58,12 @@ class Allowances:
         open_pools = {self._pool(key_of(job.body)) for job in rows if job.status in free}
         contents, names = {key_of(job.body) for job in rows}, {job.id for job in rows}
         nothing_came = set(useless)
+        seen_before = {uid for uid, _ in self._granted}
         for wish, body in wishes:
             content = key_of(body)
             unheard_of = bool(wish.id) and wish.id not in names and content not in contents
-            allowed = wish.revision == 0 or unheard_of or accept or content in nothing_came
+            new = wish.uid not in seen_before or unheard_of
+            allowed = new or accept or content in nothing_came
             if (wish.uid, wish.revision) not in self._granted and (
                 allowed or self._pool(content) in open_pools
             ):

@@ -71,6 +71,7 @@ FLOORS: dict[str, set[str]] = {
     "news": {"errors", "jobs", "overview", "words"},
     "outside": {"hooks", "ledger", "manifest", "news", "notify"},
     "troubles": {"jobs"},
+    "story": {"jobs", "events", "history", "troubles", "words"},
     "sheet": {"jobs", "errors", "admission", "overview", "troubles", "words"},
 }
 TOP = {"batch", "company", "consent", "preflight", "standin", "session", "api"}
@@ -185,6 +186,7 @@ def test_decisions_have_no_clock_and_no_dice() -> None:
         "news",
         "report",
         "troubles",
+        "story",
         *(f"sheet/{name}" for name in sheet),
     )
     for room in (*rooms, *shown):

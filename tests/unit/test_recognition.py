@@ -45,7 +45,10 @@ def on_record(draw: st.DrawFn) -> list[Job]:
 
 
 def plainly(entries: list[Entry], jobs: list[Job]) -> dict[int, Job]:
-    """The rule, one key after the other over all that are left; of equals the newest job first."""
+    """The rule, one key after the other over all that are left.
+
+    Of equals the newest job whose id no entry has that is left over, then the newest.
+    """
     free = {job.key for job in jobs}
     found: dict[int, Job] = {}
 
@@ -54,6 +57,9 @@ def plainly(entries: list[Entry], jobs: list[Job]) -> dict[int, Job]:
         for job in jobs:
             if job.key in free:
                 waiting[of_job(job)].append(job)
+        sought = {entry.id for index, entry in enumerate(entries) if index not in found}
+        for equals in waiting.values():
+            equals.sort(key=lambda job: job.id not in sought)
         for index, entry in enumerate(entries):
             key = of_entry(entry)
             if index not in found and key is not None and waiting.get(key):
@@ -93,6 +99,20 @@ def test_packed_entries_are_recognised_like_plain_ones(
     """How entries are held says nothing about whose they are."""
     plain = list(recognise(entries, Listed(jobs)))
     assert list(recognise(Entries(entries), Listed(jobs))) == plain
+
+
+def test_a_renamed_twin_leaves_its_twin_s_job_to_the_entry_of_that_id() -> None:
+    """Of two equal entries one is renamed and one edited: the edited one is held, not new."""
+    image = "https://a.example/1.jpg"
+    twins = [asked("a", "", image, "pan"), asked("b", "", image, "pan")]
+    jobs = [
+        Job(key, row.id, "", row.content, row.body, status=Status.DONE)
+        for key, row in enumerate(twins, start=1)
+    ]
+    for renamed, edited in ("ab", "ba"):
+        entries = [asked("c", "", image, "pan"), asked(edited, "", image, "tilt")]
+        found = {index: job.id for index, _, job in recognise(entries, Listed(jobs))}
+        assert found == {0: renamed, 1: edited}
 
 
 def test_the_newest_of_two_alike_is_taken_when_the_older_stands_in_step() -> None:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -394,6 +395,18 @@ def test_one_byte_more_than_a_megabyte_is_too_much() -> None:
         assert "megabyte" in str(got)
 
 
+def test_an_answer_is_unpacked_once() -> None:
+    """A few hundred bytes packed three times over are gigabytes, before anybody could count."""
+    import gzip
+
+    packed = gzip.compress(gzip.compress(b"{}"))
+    for headers in ({"content_encoding": "gzip, gzip"}, {"content_encoding": "br,gzip"}):
+        with serving(after_reading(answer(packed, **headers))) as server:
+            got = outcome(server.url, paid=True)
+        assert isinstance(got, BrokenError)
+        assert "more than once" in str(got)
+
+
 def test_the_request_is_what_the_wire_asks() -> None:
     """One POST with the key, the version and the body as JSON; text is not escaped away."""
 
@@ -620,6 +633,22 @@ def test_a_key_that_the_provider_quotes_goes_no_further(paid: bool) -> None:
     assert got.headers["x-request-id"] == "for-***"
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        json.dumps({"error": KEY}).encode("utf-16"),
+        json.dumps({"error": KEY}).replace("-", "\\u002d").encode(),
+        json.dumps({"error": KEY, "lone": "\ud800"}).replace("k", "\\u006b").encode(),
+    ],
+)
+def test_a_key_in_another_spelling_goes_no_further(spelt: bytes) -> None:
+    """JSON can say the same text in many ways, and whoever reads it makes one of all."""
+    with serving(replying(answer(spelt, "401 Unauthorized"))) as server:
+        got = outcome(server.url, paid=False)
+    assert isinstance(got, Answer)
+    assert json.loads(got.body)["error"] == "***"
+
+
 # ---------------------------------------------------------------- every error of the library
 
 # By hand, from httpx's own documentation of when each is raised. A new one must be thought about.
@@ -784,6 +813,55 @@ def test_an_environment_that_cannot_be_is_the_operators(
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=r"certificates|proxy"):
         Transport("https://api.example.com", HEADERS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HTTPS_PROXY", "http://user:pwSECRET/x@127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://user:pwSECRET#x@127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://user:pwSECRET@127.0.0.1:99999"),
+        ("ALL_PROXY", "pwSECRET://127.0.0.1:1"),
+    ],
+)
+def test_a_proxy_that_cannot_be_is_not_quoted(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the operator's mistake, found before anything is sent; its password is not told."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"{name}|HTTPS_PROXY") as caught:
+        Transport("https://api.example.com", HEADERS)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("excepted", ["fe80::/10,.local", "[::1]", "*"])
+def test_what_is_excepted_from_proxies_is_no_proxy(
+    excepted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a proxy it is of no matter what NO_PROXY says; with one, it is told or heeded."""
+    monkeypatch.setenv("NO_PROXY", excepted)
+    Transport("https://api.example.com", HEADERS)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with suppress(ConfigurationError):
+        Transport("https://api.example.com", HEADERS)
+
+
+@pytest.mark.parametrize("by_proxy", [False, True])
+def test_cookies_are_not_kept(by_proxy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server sets is not sent back to it, by no door."""
+    with serving(replying(answer(b"{}", set_cookie="crumb=1; Path=/"))) as server:
+        monkeypatch.setenv("HTTP_PROXY", server.url)
+        base_url = "http://api.example.com" if by_proxy else server.url
+
+        async def story(transport: Transport) -> None:
+            for _ in range(2):
+                await transport.pay("/pay", BODY)
+                await transport.ask("GET", "/task")
+                await read_all(transport, f"{base_url}/film")
+
+        tell(base_url, story)
+    assert len(server.asked) == 6
+    assert not [asked for asked in server.asked if "cookie" in asked.headers]
 
 
 # ---------------------------------------------------------------- base URLs
