@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import Finding
+from runner.manifest import kinds
 from runner.manifest.columns import Columns, Wanted, is_address
 from runner.manifest.entries import Row
 from runner.manifest.findings import AbsentError, Findings, UnusableError
@@ -26,7 +27,7 @@ from runner.manifest.templates import Template, UnfilledError
 from runner.manifest.tree import Text
 from runner.manifest.values import InvalidError, shown
 
-SUFFIXES = (".csv", ".tsv", ".jsonl")
+SUFFIXES = kinds.TABLES
 _FIRST_RECORDS = 100
 _MAX_COLUMNS = 1_000
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.errors import Finding
-from runner.manifest.fields import JOB
-from runner.manifest.findings import Findings
+from runner.manifest.fields import DEFAULTS, JOB
+from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.output import PLACEHOLDERS
-from runner.manifest.records import DELIMITERS, unusable
+from runner.manifest.records import DELIMITERS
 from runner.manifest.suggest import nearest, plain
 from runner.manifest.templates import Template
 from runner.manifest.tree import Text
@@ -24,7 +24,7 @@ class Wanted(NamedTuple):
     `columns` maps field -> column, None for columns named like the fields; `templates` gives the
     fields that are filled in from columns where the row has no cell for them. `image_needed` says
     that no default stands in for a missing image. `names` has the columns that
-    name the videos, `inside` those of the texts inside them.
+    name the videos, `inside` those of the texts inside them. `file` is the manifest that says so.
     """
 
     columns: Mapping[str, Text] | None
@@ -32,6 +32,7 @@ class Wanted(NamedTuple):
     image_needed: bool = True
     names: Template | None = None
     inside: tuple[Template, ...] = ()
+    file: str = ""
 
 
 class Columns:
@@ -47,7 +48,8 @@ class Columns:
         self.faulty: frozenset[str] = frozenset()
         self._file = file
         self._findings = findings
-        self._mapped = wanted.columns is not None
+        self._manifest = wanted.file
+        self._named = wanted.columns
         self._image_needed = wanted.image_needed and "image" not in wanted.templates
         self._forms = self.templates | ({"output": wanted.names} if wanted.names else {})
         self._forms |= {form.path: form for form in wanted.inside}
@@ -63,18 +65,25 @@ class Columns:
                 hint = f"to use it, add `{field}: {name[:40]}` to `columns`"
                 message = f"the column {shown(name)} is not used"
                 self._findings.warning(Finding(self._file, line, index + 1, field, message, hint))
-        if self._mapped:
-            for field, name in self.wanted.items():
-                if name not in names and field != "image":
-                    self._mistake(line, 0, *_missing(field, name, names), field=field)
+        for field, name in self.wanted.items() if self._named is not None else ():
+            if name not in names and field != "image":
+                self._findings.mistake(self._missed(field, names, line))
         self.require_image(names, line)
 
     def require_image(self, names: list[str], line: int) -> None:
         """Stop at once when no row can have an image, instead of saying so for each."""
         name = self.wanted.get("image", "image")
-        if name not in names and (self._image_needed or (self._mapped and "image" in self.wanted)):
-            message, hint = _missing("image", name, names)
-            raise unusable(self._file, line, message, hint, field="image")
+        if name not in names and (self._image_needed or "image" in (self._named or ())):
+            raise UnusableError(self._missed("image", names, line))
+
+    def _missed(self, field: str, names: list[str], line: int) -> Finding:
+        """A column that isn't there, told where the manifest names it, else at the table."""
+        message, hint = _missing(field, self.wanted.get(field, field), names)
+        node = (self._named or {}).get(field)
+        if node is None:
+            return Finding(self._file, line, 0, field, message, hint)
+        where = (self._manifest, node.line, node.column, f"catalog.columns.{field}")
+        return Finding(*where, f"{message} in {shown(self._file)}", hint)
 
     def check_templates(self, names: list[str], *, begun: bool = False) -> None:
         """Tell of each template that names a column which isn't there, once.
@@ -110,6 +119,8 @@ def _missing(field: str, name: str, names: list[str]) -> tuple[str, str]:
         hint = f"did you mean {shown(near)}?"
     elif mark:
         hint = f"a .tsv has tabs, a .csv commas or semicolons, and here are {DELIMITERS[mark]}"
+    elif name != field and field in DEFAULTS and DEFAULTS[field].takes(name):
+        hint += f"; a value for every row goes under `defaults`, as `{field}: {name[:40]}`"
     return f"there is no column {shown(name)}", hint
 
 

@@ -143,6 +143,7 @@ def _catalog(path: Path, top: Mapping[str, Node], intake: Intake, reader: Reader
         image_needed="image" not in faulty and not intake.shared.has_image,
         inside=metadata.of_columns(intake.shared.metadata),
         names=_names(top.get("output"), intake.shared.labels, reader),
+        file=reader.file,
     )
     try:
         for row in catalog.rows(path.parent / file, wanted, reader.findings):

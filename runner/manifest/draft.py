@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runner import models
 from runner.errors import Finding, ManifestError
-from runner.manifest import addresses, catalog, fields, proposals, records, values
+from runner.manifest import addresses, catalog, fields, kinds, proposals, records, values
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.schema import FILE_NAME
 
@@ -36,6 +36,8 @@ class Sample:
 def sample(source: Path, provider: str = "cometapi") -> Sample:
     """Look into a .csv, .tsv, .jsonl or .txt file. Raises ManifestError, located in that file."""
     try:
+        if wrong := kinds.workbook(source):
+            raise UnusableError(Finding(str(source), 0, 0, "", *wrong))
         if source.suffix.lower() in catalog.SUFFIXES:
             names, rows = _head(source)
             problem = proposals.unreadable(names)

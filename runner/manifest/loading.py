@@ -12,7 +12,7 @@ from pathlib import Path
 from runner.compact import Recurring
 from runner.errors import ConfigurationError, Finding
 from runner.jobs import Body, Entry, Limits
-from runner.manifest import document, metadata, output, source, tree
+from runner.manifest import document, kinds, metadata, output, source, tree
 from runner.manifest.findings import Findings, UnusableError
 from runner.manifest.services import Services
 from runner.manifest.templates import Template
@@ -128,7 +128,10 @@ def load(path: Path) -> Manifest:
 def _root(path: Path, findings: Findings) -> tree.Table:
     """The manifest's tree. Raises ManifestError when nothing more can be made of it."""
     try:
-        return source.table(path, findings, _INIT_HINT, _BEGIN_HINT)
+        if wrong := kinds.no_manifest(path):
+            raise UnusableError(Finding(str(path), 0, 0, "", *wrong))
+        begin = kinds.list_hint(path) or _BEGIN_HINT
+        return source.table(path, findings, kinds.neighbour(path) or _INIT_HINT, begin)
     except UnusableError as problem:
         findings.mistake(problem.finding)
         findings.check()

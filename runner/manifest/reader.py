@@ -12,6 +12,8 @@ from runner.manifest.findings import Findings
 from runner.manifest.suggest import nearest, plain
 from runner.manifest.tree import Node, Series, Table, Text
 
+# The fields of a section that a single value in its place may have been meant for.
+_LIKELY = {"budget": ("cost", "tasks"), "catalog": ("file",), "notify": ("urls",)}
 _SECRETS = frozenset({"apikey", "key", "token", "secret", "apitoken", "apisecret", "password"})
 
 
@@ -67,7 +69,7 @@ class Reader:
         if node is None:
             return {}
         if not isinstance(node, Table):
-            hint = f"it has the fields {', '.join(table)}"
+            hint = _section_of(name, node, table) or f"it has the fields {', '.join(table)}"
             self.mistake(node, f"{path}{name}", f"must be a mapping, not {kind(node)}", hint)
             return {}
         return self.fields(node, table, f"{path}{name}.")
@@ -141,6 +143,15 @@ def suggestion(name: str, table: Mapping[str, Field]) -> str:
         return f"`{name}` belongs at the top level"
     field = meant(name, table)
     return f"did you mean `{field}`?" if field else ""
+
+
+def _section_of(name: str, node: Node, table: Mapping[str, Field]) -> str:
+    """How to write a section in whose place stands one value, or "" when that fits nowhere."""
+    if not isinstance(node, Text) or node.null:
+        return ""
+    fitting = [field for field in _LIKELY.get(name, ()) if table[field].takes(node.text)]
+    ways = (values.shown(f"{name}: {{{field}: {node.text}}}", 120) for field in fitting)
+    return f"write {' or '.join(ways)}" if fitting else ""
 
 
 def _bare(name: str) -> str:

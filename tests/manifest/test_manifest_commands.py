@@ -191,7 +191,37 @@ def test_check_json(write: Write) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("export.csv", "image", "is a table, not a manifest (make one: runner init export.csv)"),
+        ("rows.jsonl", "{}", "is a table, not a manifest (make one: runner init rows.jsonl)"),
+        ("prod.xlsx", "PK", "save it as CSV (UTF-8), then: runner init prod.csv"),
+        ("urls.txt", IMAGE, "runner init urls.txt"),
+    ],
+)
+def test_a_table_is_no_manifest(write: Write, name: str, text: str, words: str) -> None:
+    """What stands in the manifest's place is told by its kind, and what to do with it."""
+    with pytest.raises(ManifestError) as caught:
+        load(write(text, name))
+    assert words in str(caught.value)
+
+
+def test_a_manifest_of_another_ending_is_meant(write: Write) -> None:
+    """spring.yml is told to be spring.yaml; a text file may still be a manifest."""
+    write("version: 1", "spring.yaml")
+    with pytest.raises(ManifestError, match=r"no such file \(did you mean `spring.yaml`\?\)"):
+        load(Path("spring.yml"))
+    assert load(write(f"version: 1\njobs: [{{image: {IMAGE}}}]", "spring.txt")).entries
+
+
 # ---------------------------------------------------------------- init
+
+
+def test_init_from_a_workbook(write: Write) -> None:
+    """A spreadsheet program's own file is asked for as CSV."""
+    with pytest.raises(ManifestError, match=r"save it as CSV \(UTF-8\)"):
+        run(init, str(write(b"PK\x03\x04", "prod.xlsx")))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -34,6 +34,16 @@ class Field:
         """The name of this field's list in a matrix."""
         return f"{self.name}s"
 
+    def takes(self, text: str) -> bool:
+        """Whether a text could be a value of this field."""
+        if self.parse is None:
+            return False
+        try:
+            self.parse(text)
+        except values.InvalidError:
+            return False
+        return True
+
 
 def table(*rows: Field) -> Mapping[str, Field]:
     """Fields by their names."""
