@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from runner.events import Event
+from runner.events import Event, LinkExpired, Rendered, Saved
 from runner.jobs import Budget, Job, Limits, Problem, Status, Tally
 from runner.log import Log, write_line
 from runner.records import change_json
@@ -101,6 +101,36 @@ class JsonLines(Silent):
             write_line(json.dumps(line), self._out)
 
 
+class Worth:
+    """Which problems are worth a line to people, each once.
+
+    A link that an earlier run was given may well be stale by now: that is told only when the
+    fresh one fails too.
+    """
+
+    def __init__(self) -> None:
+        self._fresh: set[int] = set()
+        self._untold: set[int] = set()
+
+    def brought(self, before: Job, event: Event, after: Job) -> Problem | None:
+        """The problem that an event brought, if it is worth a line."""
+        key = after.key
+        unsaid = key in self._untold
+        match event:
+            case Rendered():
+                self._fresh.add(key)
+            case Saved():
+                self._fresh.discard(key)
+                self._untold.discard(key)
+            case LinkExpired() if key not in self._fresh:
+                self._untold.add(key)
+                return None
+            case LinkExpired() if unsaid:
+                self._untold.discard(key)
+                return after.problem
+        return None if after.problem == before.problem else after.problem
+
+
 class Plain(Silent):
     """A few lines for logs and cron: troubles as they come, the rest summed up now and then."""
 
@@ -114,6 +144,7 @@ class Plain(Silent):
         super().__init__(log)
         self._verbose = verbose
         self._clock = clock
+        self._worth = Worth()
         self._counts: Counter[str] = Counter()
         self._said = clock()
 
@@ -127,7 +158,7 @@ class Plain(Silent):
         """Say what went wrong; say how far it is when that was long ago."""
         if self._verbose:
             self.say(_every(event, after))
-        elif problem := _brought(before, event, after):
+        elif problem := self._worth.brought(before, event, after):
             self.say(f"{printable(after.id)}: {_phrase(after.status, problem)}")
         if before.status is after.status:
             return
@@ -159,6 +190,7 @@ class Live(Silent):
         self._verbose = verbose
         self._clock = clock
         self._began = clock()
+        self._worth = Worth()
         self._counts: Counter[str] = Counter()
         self._ended_here = 0
         self._problems: deque[str] = deque(maxlen=4)
@@ -182,7 +214,7 @@ class Live(Silent):
         """Take note; the view redraws itself a few times a second."""
         if self._verbose:
             self.say(_every(event, after))
-        if problem := _brought(before, event, after):
+        if problem := self._worth.brought(before, event, after):
             self._problems.append(f"{printable(after.id)}: {_phrase(after.status, problem)}")
         if before.status is not after.status:
             self._counts[before.status] -= 1
@@ -234,13 +266,6 @@ class Live(Silent):
         if self._limits.per_day != Budget():
             words += f"; today {spending_of(tally.today, self._limits.per_day)}"
         return words
-
-
-def _brought(before: Job, event: Event, after: Job) -> Problem | None:
-    """The problem that an event brought, if it is worth a line."""
-    if after.problem is None or after.problem == before.problem:
-        return None
-    return after.problem
 
 
 def _every(event: Event, after: Job) -> str:
