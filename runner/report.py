@@ -72,7 +72,8 @@ def held_lines(view: Overview, limit: int = 20) -> list[str]:
     if existing:
         lines.append(
             f"{plural(len(existing), 'entry', 'entries')} would put a video where a file of "
-            "unknown origin is (was the state file lost?); to buy it, move the file away:"
+            "unknown origin is; was the state file lost? Bring it back, or take over its tasks: "
+            f"{_command('import', view)} --ids tasks.csv; to buy it, move the file away:"
         )
         lines += [f"  {item.entry.id}" for item in existing[:limit]]
     more = max(0, len(changed) - limit) + max(0, len(existing) - limit)

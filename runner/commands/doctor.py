@@ -105,7 +105,9 @@ def _strangers(batch: Batch) -> list[str]:
         return []
     return [
         f"{plural(len(there), 'entry', 'entries')} already have a video on disk; a run holds "
-        "them instead of paying again"
+        "them instead of paying again",
+        f"next: {batch.caller.command('import', '--ids', 'tasks.csv')}   # takes over their tasks, "
+        "by the ids in the provider's usage log",
     ]
 
 

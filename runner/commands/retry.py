@@ -39,6 +39,8 @@ def retry(ids: tuple[str, ...], yes: bool, **given: Any) -> ExitCode:
     with batch.opened("retry") as ledger:
         view = batch.overview(batch.admit(ledger))
         failed = {line.id: line for line in view.of(Action.FAILED)}
+        if not failed.keys() >= {*ids}:
+            refuse_unknown(ids, dict.fromkeys(line.id for line in view.lines), "in the manifest")
         refuse_unknown(ids, failed, "failed")
         chosen = [failed[id] for id in ids] if ids else list(failed.values())
         jobs = [line.job for line in chosen if line.job]

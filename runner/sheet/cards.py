@@ -180,7 +180,8 @@ def _held(held: Held) -> Trouble:
         return Trouble(
             "held: a file is in its place",
             "A file of unknown origin stands where this video would go, so it was not bought.",
-            "If the state file was lost, bring it back. To buy the video, move the file away.",
+            "If the state file was lost, bring it back, or take over its tasks with `runner "
+            "import`. To buy the video, move the file away.",
         )
     changes = "; ".join(
         f"{_FIELDS.get(name, name)} was {_quoted(before)}, is now {_quoted(now)}"

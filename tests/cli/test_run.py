@@ -184,7 +184,7 @@ def test_failures_and_their_retry(provided: Provided) -> None:
     refused = desk.run("retry", "batch.yaml", code=2)
     assert "--yes" in refused.stderr
     wrong = desk.run("retry", "batch.yaml", "lamp-99", "--yes", code=2)
-    assert "lamp-99 is not failed" in wrong.stderr
+    assert "lamp-99 is not in the manifest" in wrong.stderr
     desk.run("retry", "batch.yaml", "--yes")
     desk.run("run", "batch.yaml")
     assert desk.audit()["charged"] == 4
@@ -301,8 +301,10 @@ def test_a_lost_state_file_pays_for_nothing(provided: Provided) -> None:
     desk.run("run", "batch.yaml")
     for path in (desk.folder / "state").iterdir():
         path.unlink()
+    assert "runner import batch.yaml" in desk.run("doctor", "batch.yaml", code=4).stdout
     held = desk.run("run", "batch.yaml", code=4)
     assert "unknown origin" in held.stdout
+    assert "runner import batch.yaml --ids tasks.csv" in held.stdout
     assert desk.audit()["charged"] == 2
 
 
