@@ -21,12 +21,22 @@ from pathlib import Path
 from runner.errors import StateError, StateWriteError
 from runner.events import (
     Accepted,
+    AccountRefused,
+    Edited,
     Event,
     FetchFailed,
     Invisible,
+    NotSent,
     PollFailed,
+    Refused,
+    Renamed,
     Rendered,
+    Repriced,
     StillRunning,
+    SubmitStarted,
+    Throttled,
+    Unserved,
+    WrongAddress,
 )
 from runner.jobs import ENDED, Entry, Job
 from runner.ledger.migrations import migrations
@@ -36,6 +46,20 @@ from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, state_of,
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
+
+# What happens without a charge, or the doubt of one; an event that is not named here is a stake.
+_FREE = (
+    SubmitStarted,
+    NotSent,
+    Throttled,
+    Unserved,
+    Refused,
+    AccountRefused,
+    WrongAddress,
+    Edited,
+    Repriced,
+    Renamed,
+)
 
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
@@ -136,17 +160,36 @@ class Ledger(Reader):
             self._rescue.close()
 
     def pin(self, origin: Origin) -> None:
-        """Bind a new file to a provider. Raises `StateError` when it belongs to another."""
+        """Bind a file to a provider: a new one, or one in which nothing was ever at stake.
+
+        Raises `StateError` when it belongs to another.
+        """
         present = self.origin()
-        if present is None:
-            values = (origin.provider, origin.base_url)
+        if present == origin:
+            return
+        if present is None or self._nothing_at_stake():
             with self._transaction():
-                self._db.execute("INSERT INTO origin VALUES (?, ?)", values)
-        elif present != origin:
+                self._db.execute("DELETE FROM origin")
+                self._db.execute(
+                    "INSERT INTO origin VALUES (?, ?)", (origin.provider, origin.base_url)
+                )
+        else:
             raise StateError(
                 f"{self.path}: its task ids belong to {present}, not to {origin}; "
                 "use that provider again, or another state file (--state)"
             )
+
+    def _nothing_at_stake(self) -> bool:
+        """Whether no job was ever accepted or in doubt, so that no id belongs to the provider."""
+        free = [kind.__name__ for kind in _FREE]
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id <> '' OR attempts > 0 "
+            "OR status NOT IN ('planned', 'failed')) OR EXISTS (SELECT 1 FROM archived) OR EXISTS "
+            f"(SELECT 1 FROM events WHERE event NOT IN ({', '.join('?' * len(free))}))"
+        )
+        with explained(self.path):
+            (staked,) = self._db.execute(query, free).fetchone()
+        return not staked and not self.rescued()
 
     def choose(self, positions: Iterable[int]) -> None:
         """Only the jobs at these places of the manifest may be submitted, while the file is open.

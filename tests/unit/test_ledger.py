@@ -160,6 +160,7 @@ def test_it_belongs_to_one_provider(path: Path) -> None:
         assert ledger.origin() is None
         ledger.pin(HERE)
         ledger.pin(HERE)
+        drive(ledger, add(ledger, "a")[0], STARTED, Accepted("task-1"))
     for other in (replace(HERE, provider="runway"), replace(HERE, base_url="https://b.example")):
         with opened(path) as ledger:
             with pytest.raises(StateError) as caught:
@@ -168,6 +169,41 @@ def test_it_belongs_to_one_provider(path: Path) -> None:
             assert str(other) in str(caught.value)
             assert ledger.origin() == HERE
             assert ledger._db.execute("SELECT count(*) FROM origin").fetchone() == (1,)
+
+
+FREE = (NotSent, Throttled, Unserved, Refused, AccountRefused, WrongAddress)
+
+
+@pytest.mark.parametrize("kind", FREE)
+def test_a_wrong_address_binds_nobody(path: Path, kind: Callable[[Problem], Event]) -> None:
+    """A file whose submits all ended without a charge belongs to the next provider."""
+    with opened(path) as ledger:
+        ledger.pin(replace(HERE, base_url="https://wrong.example"))
+        drive(ledger, add(ledger, "a")[0], STARTED, kind(PROBLEM))
+        ledger.pin(HERE)
+        assert ledger.origin() == HERE
+
+
+@pytest.mark.parametrize(
+    "story", [(STARTED,), (STARTED, Lost(PROBLEM)), (STARTED, Lost(PROBLEM), ConfirmedUnpaid())]
+)
+def test_a_doubt_binds_to_its_provider(path: Path, story: tuple[Event, ...]) -> None:
+    """Where a charge was ever possible, another provider is refused."""
+    with opened(path) as ledger:
+        ledger.pin(HERE)
+        drive(ledger, add(ledger, "a")[0], *story)
+        with pytest.raises(StateError):
+            ledger.pin(replace(HERE, base_url="https://b.example"))
+
+
+def test_a_rescued_id_binds_to_its_provider(path: Path) -> None:
+    """An id that is only beside the file is an id."""
+    with opened(path) as ledger:
+        ledger.pin(HERE)
+        assert ledger._rescue
+        ledger._rescue.save(add(ledger, "a")[0], "task-1")
+        with pytest.raises(StateError):
+            ledger.pin(replace(HERE, base_url="https://b.example"))
 
 
 # ---------------------------------------------------------------- files that are not ours to use
