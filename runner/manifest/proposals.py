@@ -32,6 +32,7 @@ _ASIDE = ("additional", "thumb", "logo", "swatch", "gallery", "weitere", "second
 _GENERIC = frozenset({"url", "uri", "link", "src"})
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|avif|gif|tiff?)$", re.IGNORECASE)
 _SEVERAL = re.compile(r"[\s,;|]+https?://", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(\s[^<>]*)?/?>", re.IGNORECASE)
 _MAX_LISTED = 12
 
 
@@ -139,6 +140,7 @@ def usable(field: str, name: str, rows: Rows, provider: str) -> bool:
         and field not in refused
         and (field != "image" or len(found) == len(rows))
         and (field != "id" or len(set(found)) == len(found))
+        and (field != "prompt" or not any(_TAG.search(text) for text in texts))
         and (field != "model" or models.KNOWN.keys() >= set(found))
         and (field != "camera" or presets.CAMERA.keys() >= set(found))
     )
