@@ -11,7 +11,6 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from runner import __version__, lifecycle
 from runner.admission import Admission, admit, hold_existing
@@ -206,28 +205,16 @@ class Batch:
     def check_folders(self, view: Overview) -> None:
         """Refuse output folders that can't be written, before anything is paid for."""
         coming = view.of(Action.SUBMIT, Action.RESUME)
-        folders = {self.place(line.id, line.body, line.entry).parent for line in coming}
-        for there in sorted({_nearest(folder.absolute()) for folder in folders}):
-            check_writable(there)
-
-
-def _nearest(folder: Path) -> Path:
-    """What there is of a path: itself, or where it would be made."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
-
-
-def check_writable(folder: Path) -> None:
-    """Raises `ConfigurationError` unless a file can be made in a folder.
-
-    Tried with a file without a name, since permissions alone don't tell; nothing is left.
-    """
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is a file, not a folder for videos")
-    try:
-        TemporaryFile(dir=folder).close()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConfigurationError(f"{folder}: no video can be written here: {reason}") from None
+        for folder in sorted(
+            {self.place(line.id, line.body, line.entry).parent for line in coming}
+        ):
+            there = next(
+                path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
+            )
+            if not there.is_dir():
+                raise ConfigurationError(f"{folder}: {there} is a file, not a folder")
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise ConfigurationError(f"{folder}: no permission to write in {there}")
 
 
 def prepare(options: Options, environment: Mapping[str, str] = os.environ) -> Batch:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 
 from runner.admission import Held, Reason
-from runner.jobs import Budget, Ending, Limits, Status, Stop
+from runner.jobs import Budget, Ending, Entry, Limits, Status, Stop
 from runner.overview import Action, Line, Overview, total_cost
 from runner.planning import Plan
 from runner.words import allowance, money, plural, printable, spending, spending_of, where
@@ -39,9 +40,18 @@ def plan_text(view: Overview, plan: Plan, limits: Limits, purchase: tuple[str, .
     lines += _budget_lines(view, plan, limits)
     lines += held_lines(view)
     if submit:
+        lines.append(f"the first of them: {_in_short(submit[0])}")
         command = view.caller.command("run", *purchase, "--plan", plan.digest)
         lines.append(f"to buy this and nothing else: {command}")
     return "\n".join(lines)
+
+
+def _in_short(entry: Entry) -> str:
+    """What would be sent for an entry, in one line."""
+    body = entry.body
+    prompt = shorten(str(body.get("promptText", "")), 120, placeholder=" …")
+    said = f'"{prompt}"' if prompt else "no prompt"
+    return printable(f"{entry.id}: {body.get('promptImage')}, {body.get('model')}, {said}")
 
 
 def _budget_lines(view: Overview, plan: Plan, limits: Limits) -> list[str]:

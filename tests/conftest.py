@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,11 @@ from hypothesis import HealthCheck, settings
 # Compiled once and kept, as an installed program is: else each of some hundred processes compiles
 # the whole package for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A suite that a script started in the background ignores Ctrl-C, and would hand that on to the
+# processes in which it is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Both judge by the wall's clock, that is the machine and how busy it is, not the code. The checks
 # that count (too much filtered, too large) stay.

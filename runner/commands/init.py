@@ -13,6 +13,7 @@ from runner.manifest import load
 from runner.manifest.draft import Sample, draft, sample
 from runner.manifest.fields import PROVIDERS, TOP
 from runner.manifest.schema import FILE_NAME, schema_text
+from runner.manifest.values import shown
 
 _FOLDER = Path("manifests")
 _DEFAULT_NAME = "batch"
@@ -56,6 +57,9 @@ def init(source: Path | None, target: Path | None, force: bool, provider: str) -
     if not beside.exists():
         _write(beside, schema_text(), force=False)
         click.echo(f"wrote {beside}")
+    if seen.columns:
+        pairs = (f"{field} from {shown(column)}" for field, column in seen.columns.items())
+        click.echo(f"columns: {', '.join(pairs)}")
     for note in seen.notes:
         click.echo(f"note: {note}")
     jobs = len(load(path).entries)
