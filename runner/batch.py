@@ -196,7 +196,7 @@ class Batch:
         with StateLock(self.state_file):
             ledger = Ledger.open(self.state_file)
             try:
-                ledger.pin(self.origin)
+                ledger.pin(self.origin, lifecycle.FREE)
                 ledger.begin_run(command, __version__, str(self.manifest.path), time.time())
                 yield ledger
             finally:

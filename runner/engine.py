@@ -268,9 +268,8 @@ def _fatal(event: Event) -> Ending | None:
             return None
 
 
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error in a task group's wrapping: what went wrong first, for people to read."""
-    error: BaseException = errors
+def first_error(error: BaseException) -> BaseException:
+    """An error out of its task groups' wrapping: what went wrong first, for people to read."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

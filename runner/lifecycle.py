@@ -85,6 +85,21 @@ TRANSITIONS: dict[tuple[Status, type[Event]], Status] = {
 PAYABLE = frozenset({Status.PLANNED, Status.SUBMITTING, Status.UNCERTAIN})
 
 
+# They stand for no charge and for no doubt of one. What is not named here is taken for one.
+FREE = (
+    SubmitStarted,
+    NotSent,
+    Throttled,
+    Unserved,
+    Refused,
+    AccountRefused,
+    WrongAddress,
+    Edited,
+    Repriced,
+    Renamed,
+)
+
+
 class IllegalTransitionError(ValueError):
     """An event that can't happen to a job in this status: a defect, never an operator's error."""
 

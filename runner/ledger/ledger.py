@@ -21,22 +21,12 @@ from pathlib import Path
 from runner.errors import StateError, StateWriteError
 from runner.events import (
     Accepted,
-    AccountRefused,
-    Edited,
     Event,
     FetchFailed,
     Invisible,
-    NotSent,
     PollFailed,
-    Refused,
-    Renamed,
     Rendered,
-    Repriced,
     StillRunning,
-    SubmitStarted,
-    Throttled,
-    Unserved,
-    WrongAddress,
 )
 from runner.jobs import ENDED, Entry, Job
 from runner.ledger.migrations import migrations
@@ -46,20 +36,6 @@ from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, state_of,
 
 # Lost in a power cut, these are found out again by asking; everything else is synced at once.
 _RELAXED = (StillRunning, Invisible, PollFailed, FetchFailed, Rendered)
-
-# What happens without a charge, or the doubt of one; an event that is not named here is a stake.
-_FREE = (
-    SubmitStarted,
-    NotSent,
-    Throttled,
-    Unserved,
-    Refused,
-    AccountRefused,
-    WrongAddress,
-    Edited,
-    Repriced,
-    Renamed,
-)
 
 # How long another program may keep the file to itself before that is an error.
 _BUSY_SECONDS = 5
@@ -159,15 +135,16 @@ class Ledger(Reader):
         if self._rescue:
             self._rescue.close()
 
-    def pin(self, origin: Origin) -> None:
+    def pin(self, origin: Origin, free: Iterable[type[Event]] = ()) -> None:
         """Bind a file to a provider: a new one, or one in which nothing was ever at stake.
 
+        `free` are the kinds of events that stand for no charge, and for no doubt of one.
         Raises `StateError` when it belongs to another.
         """
         present = self.origin()
         if present == origin:
             return
-        if present is None or self._nothing_at_stake():
+        if present is None or not self.at_stake(free):
             with self._transaction():
                 self._db.execute("DELETE FROM origin")
                 self._db.execute(
@@ -178,18 +155,6 @@ class Ledger(Reader):
                 f"{self.path}: its task ids belong to {present}, not to {origin}; "
                 "use that provider again, or another state file (--state)"
             )
-
-    def _nothing_at_stake(self) -> bool:
-        """Whether no job was ever accepted or in doubt, so that no id belongs to the provider."""
-        free = [kind.__name__ for kind in _FREE]
-        query = (
-            "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id <> '' OR attempts > 0 "
-            "OR status NOT IN ('planned', 'failed')) OR EXISTS (SELECT 1 FROM archived) OR EXISTS "
-            f"(SELECT 1 FROM events WHERE event NOT IN ({', '.join('?' * len(free))}))"
-        )
-        with explained(self.path):
-            (staked,) = self._db.execute(query, free).fetchone()
-        return not staked and not self.rescued()
 
     def choose(self, positions: Iterable[int]) -> None:
         """Only the jobs at these places of the manifest may be submitted, while the file is open.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from runner.errors import StateError
 from runner.events import (
+    Event,
     Rendered,
     RenderFailed,
     SubmitStarted,
@@ -68,6 +69,21 @@ class Reader:
         with explained(self.path):
             row = self._db.execute("SELECT provider, base_url FROM origin").fetchone()
         return Origin(*row) if row else None
+
+    def at_stake(self, free: Iterable[type[Event]]) -> bool:
+        """Whether anything was ever charged, or in doubt; `free` are the events that tell of none.
+
+        What is not known to be free is a stake, and so is a log that was moved to an archive.
+        """
+        names = [kind.__name__ for kind in free]
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE task_id <> '' OR attempts > 0 "
+            "OR status NOT IN ('planned', 'failed')) OR EXISTS (SELECT 1 FROM archived) OR EXISTS "
+            f"(SELECT 1 FROM events WHERE event NOT IN ({', '.join('?' * len(names))}))"
+        )
+        with explained(self.path):
+            (staked,) = self._db.execute(query, names).fetchone()
+        return bool(staked) or bool(self.rescued())
 
     def jobs(self, statuses: Collection[Status] = frozenset(Status)) -> list[Job]:
         """Every job with one of these statuses, oldest first."""

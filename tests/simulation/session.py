@@ -188,10 +188,3 @@ async def _later(when: float, act: Callable[[], object]) -> None:
 async def _inline(function: Callable[..., object], *arguments: object) -> object:
     """Stands in for a worker thread, which virtual time can't wait for."""
     return function(*arguments)
-
-
-def innermost(error: BaseException) -> BaseException:
-    """What was raised, out of the wrappings of task groups."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

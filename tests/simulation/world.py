@@ -17,6 +17,7 @@ from trio.testing import MockClock
 
 from runner.batch import Batch
 from runner.commands.doctor import contradictions
+from runner.engine import first_error
 from runner.errors import StateError
 from runner.events import Event
 from runner.jobs import Ending, Job, Limits, Status
@@ -34,7 +35,7 @@ from simulation.network import Network
 from simulation.person import Person
 from simulation.scenery import draw_limits, draw_settings, draw_up
 from simulation.seams import installed
-from simulation.session import Disturbances, Session, innermost
+from simulation.session import Disturbances, Session
 from simulation.weather import Climate, Weather
 from simulation.wishes import Wishes
 
@@ -252,9 +253,9 @@ class World:
         except BaseException as error:
             if self._machine.dead:
                 return
-            if self._machine.full and isinstance(innermost(error), StateError):
+            if self._machine.full and isinstance(first_error(error), StateError):
                 self.counts.acts["the disk is full"] += 1
-                self._say(f"the disk is full: {innermost(error)}")
+                self._say(f"the disk is full: {first_error(error)}")
                 return
             raise
         if isinstance(ending, Ending):

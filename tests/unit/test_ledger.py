@@ -178,9 +178,9 @@ FREE = (NotSent, Throttled, Unserved, Refused, AccountRefused, WrongAddress)
 def test_a_wrong_address_binds_nobody(path: Path, kind: Callable[[Problem], Event]) -> None:
     """A file whose submits all ended without a charge belongs to the next provider."""
     with opened(path) as ledger:
-        ledger.pin(replace(HERE, base_url="https://wrong.example"))
+        ledger.pin(replace(HERE, base_url="https://wrong.example"), lifecycle.FREE)
         drive(ledger, add(ledger, "a")[0], STARTED, kind(PROBLEM))
-        ledger.pin(HERE)
+        ledger.pin(HERE, lifecycle.FREE)
         assert ledger.origin() == HERE
 
 
@@ -190,20 +190,20 @@ def test_a_wrong_address_binds_nobody(path: Path, kind: Callable[[Problem], Even
 def test_a_doubt_binds_to_its_provider(path: Path, story: tuple[Event, ...]) -> None:
     """Where a charge was ever possible, another provider is refused."""
     with opened(path) as ledger:
-        ledger.pin(HERE)
+        ledger.pin(HERE, lifecycle.FREE)
         drive(ledger, add(ledger, "a")[0], *story)
         with pytest.raises(StateError):
-            ledger.pin(replace(HERE, base_url="https://b.example"))
+            ledger.pin(replace(HERE, base_url="https://b.example"), lifecycle.FREE)
 
 
 def test_a_rescued_id_binds_to_its_provider(path: Path) -> None:
     """An id that is only beside the file is an id."""
     with opened(path) as ledger:
-        ledger.pin(HERE)
+        ledger.pin(HERE, lifecycle.FREE)
         assert ledger._rescue
         ledger._rescue.save(add(ledger, "a")[0], "task-1")
         with pytest.raises(StateError):
-            ledger.pin(replace(HERE, base_url="https://b.example"))
+            ledger.pin(replace(HERE, base_url="https://b.example"), lifecycle.FREE)
 
 
 # ---------------------------------------------------------------- files that are not ours to use
