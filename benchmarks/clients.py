@@ -94,7 +94,7 @@ CLIENTS: dict[str, Callable[[Batch], list[str]]] = {
     "sequential": _peer("sequential"),
 }
 
-_NEEDS = {"bare": "httpx_aiohttp", "sdk": "runwayml"}
+_NEEDS = {"sdk": "runwayml"}
 
 
 def missing(client: str) -> str:

@@ -7,15 +7,15 @@ one. What the runner costs above it is the price of its promises.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 
-import httpx
-from httpx_aiohttp import AiohttpTransport
-
 from benchmarks.peers import MODEL, PROMPT, RATIO, Asked, asked
+from runner.transport.carriers import Carrier, Patience, Pooled, Single
 
 HEADERS = {"Authorization": "Bearer bench", "X-Runway-Version": "2024-11-06"}
+PATIENCE = Patience(60, 60, 60, 60)
 
 
 def opened(job: Asked) -> sqlite3.Connection:
@@ -40,38 +40,35 @@ def save(job: Asked, image: str, film: bytes) -> None:
     os.close(folder)
 
 
-async def send(
-    door: httpx.AsyncBaseTransport, method: str, url: str, body: object = None
-) -> httpx.Response:
-    """One request, asked of the transport itself as the runner does; its whole answer."""
-    patience = {"timeout": {"connect": 60, "read": 60, "write": 60, "pool": 60}}
-    request = httpx.Request(method, url, headers=HEADERS, json=body, extensions=patience)
-    response = await door.handle_async_request(request)
-    await response.aread()
-    await response.aclose()
-    assert response.status_code == 200, response.text
-    return response
+async def send(carrier: Carrier, method: str, url: str, body: object = None) -> bytes:
+    """One request, carried as the runner's are; its whole answer."""
+    content = b"" if body is None else json.dumps(body).encode()
+    reply = await carrier.send(method, url, HEADERS, content, PATIENCE)
+    whole = b"".join([piece async for piece in reply.pieces])
+    await reply.aclose()
+    assert reply.status == 200, whole
+    return whole
 
 
 async def one(
     image: str,
     job: Asked,
     db: sqlite3.Connection,
-    paid: httpx.AsyncBaseTransport,
-    free: httpx.AsyncBaseTransport,
+    paid: Carrier,
+    free: Carrier,
 ) -> None:
     """Commit, pay, commit, ask until it succeeded, download, sync, commit."""
     base = f"{job.base_url}/runwayml/v1"
     body = {"model": MODEL, "promptImage": image, "promptText": PROMPT, "ratio": RATIO}
     db.execute("INSERT OR REPLACE INTO jobs VALUES (?, '', 'submitting')", (image,))
-    task_id = (await send(paid, "POST", f"{base}/image_to_video", body)).json()["id"]
+    task_id = json.loads(await send(paid, "POST", f"{base}/image_to_video", body))["id"]
     db.execute("UPDATE jobs SET task_id = ?, status = 'running' WHERE image = ?", (task_id, image))
     while True:
         await asyncio.sleep(job.interval)
-        task = (await send(free, "GET", f"{base}/tasks/{task_id}")).json()
+        task = json.loads(await send(free, "GET", f"{base}/tasks/{task_id}"))
         if task["status"] == "SUCCEEDED":
             break
-    film = (await send(free, "GET", task["output"][0])).content
+    film = await send(free, "GET", task["output"][0])
     await asyncio.to_thread(save, job, image, film)
     db.execute("UPDATE jobs SET status = 'done' WHERE image = ?", (image,))
 
@@ -81,17 +78,14 @@ async def main() -> None:
     job = asked()
     places = asyncio.Semaphore(job.concurrency)
     db = opened(job)
-    fresh = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-    async with (
-        httpx.AsyncHTTPTransport(limits=fresh) as paid,
-        AiohttpTransport(limits=httpx.Limits(max_connections=64)) as free,
-    ):
+    free = Pooled(trust=False, limit=64)
 
-        async def in_turn(image: str) -> None:
-            async with places:
-                await one(image, job, db, paid, free)
+    async def in_turn(image: str) -> None:
+        async with places:
+            await one(image, job, db, Single(trust=False), free)
 
-        await asyncio.gather(*(in_turn(image) for image in job.images))
+    await asyncio.gather(*(in_turn(image) for image in job.images))
+    await free.aclose()
 
 
 if __name__ == "__main__":

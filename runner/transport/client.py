@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,15 +12,18 @@ import httpx
 
 from runner.apis import is_loopback
 from runner.dialects import Answer
-from runner.transport.door import GREETING, BrokenError, Door, lowered, opened, trusted, within
+from runner.transport.carriers import Patience, Reply
+from runner.transport.door import GREETING, BrokenError, Door, opened, trusted, within
 
 _MEGABYTE = 1 << 20
 _SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
-_PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
-_FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
+_PAID = Patience(connect=15, read=120, write=30, pool=15)
+_FREE = Patience(connect=15, read=30, write=30, pool=60)
+_PACKINGS = ("gzip", "x-gzip", "deflate")
+_EITHER = 32  # zlib tells them apart itself
+_TOO_MUCH = "an answer of more than a megabyte"
 _WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
-_FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
-_FILMS_KEPT = 8
+_FILM = Patience(connect=15, read=60, write=30, pool=600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +53,18 @@ class Transport:
         trust = trusted() if backend is None else False
         proxies = not is_loopback(base_url)
 
-        def door(
-            timeout: httpx.Timeout, keep: int, limit: int | None, *, exact: bool = False
-        ) -> Door:
+        def door(patience: Patience, limit: int | None, *, exact: bool = False) -> Door:
             return opened(
-                timeout, keep, limit, trust=trust, proxies=proxies, backend=backend, exact=exact
+                patience, limit, trust=trust, proxies=proxies, backend=backend, exact=exact
             )
 
         self._base_url = base_url.rstrip("/")
-        self._asking = httpx.Headers({**GREETING, "Accept": "application/json", **headers})
-        self._telling = httpx.Headers({**self._asking, "Content-Type": "application/json"})
+        self._asking = {**GREETING, "Accept": "application/json", **headers}
+        self._telling = {**self._asking, "Content-Type": "application/json"}
         self._key = headers.get("Authorization", "").removeprefix("Bearer ")
-        self._paid = door(_PAID, 0, None, exact=True)
-        self._free = door(_FREE, connections, connections)
-        self._films = door(_FILM, _FILMS_KEPT, connections)
+        self._paid = door(_PAID, None, exact=True)
+        self._free = door(_FREE, connections)
+        self._films = door(_FILM, connections)
 
     async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
         """POST the one request that costs money, once. Raises `NotSentError`, `BrokenError`."""
@@ -75,13 +77,13 @@ class Transport:
     async def _ask(
         self, door: Door, method: str, path: str, body: Mapping[str, object] | None
     ) -> Answer:
-        headers, content = self._asking, None
+        headers, content = self._asking, b""
         if body is not None:
             headers = self._telling
             content = json.dumps(body, ensure_ascii=False).encode()
         with within(_WHOLE, "no whole answer"):
-            async with door.answer(method, self._base_url + path, headers, content) as response:
-                return self._without_key(await _whole(response))
+            async with door.answer(method, self._base_url + path, headers, content) as reply:
+                return self._without_key(await _whole(reply))
 
     def _without_key(self, answer: Answer) -> Answer:
         """A provider may quote the key in an error; it goes no further than here."""
@@ -97,9 +99,8 @@ class Transport:
     async def download(self, url: str) -> AsyncIterator[Download]:
         """GET a video without the key. Raises like `ask`, also while reading."""
         plain = {**GREETING, "Accept": "*/*", "Accept-Encoding": "identity"}
-        async with self._films.answer("GET", url, plain) as response:
-            pieces = response.aiter_raw(_MEGABYTE)
-            yield Download(response.status_code, lowered(response.headers), pieces)
+        async with self._films.answer("GET", url, plain) as reply:
+            yield Download(reply.status, reply.headers, reply.pieces)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -121,13 +122,31 @@ def _plainly_spelt(body: bytes) -> bytes:
         return body
 
 
-async def _whole(response: httpx.Response) -> Answer:
+async def _whole(reply: Reply) -> Answer:
     """The status, headers and body; unpacked, once at most, and never more than a megabyte."""
-    if (packed := response.headers.get("content-encoding", "")).count(","):
-        raise BrokenError(f"an answer packed more than once ({packed[:40]})")
     received = bytearray()
-    async for piece in response.aiter_bytes():
+    async for piece in reply.pieces:
         received += piece
         if len(received) > _MEGABYTE:
-            raise BrokenError("an answer of more than a megabyte")
-    return Answer(response.status_code, lowered(response.headers), bytes(received))
+            raise BrokenError(_TOO_MUCH)
+    packing = reply.headers.get("content-encoding", "identity").strip().lower()
+    body = bytes(received) if packing == "identity" else _unpacked(bytes(received), packing)
+    return Answer(reply.status, reply.headers, body)
+
+
+def _unpacked(body: bytes, packing: str) -> bytes:
+    """What was packed; never more of it than a megabyte is made."""
+    if packing not in _PACKINGS:
+        raise BrokenError(f"an answer packed in a way that was not asked for ({packing[:40]})")
+    if not body:
+        return body
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | _EITHER)
+    try:
+        plain = unpacker.decompress(body, _MEGABYTE + 1)
+    except zlib.error:
+        raise BrokenError("an answer that can't be unpacked") from None
+    if len(plain) > _MEGABYTE:
+        raise BrokenError(_TOO_MUCH)
+    if not unpacker.eof:
+        raise BrokenError("an answer of which a part is missing")
+    return plain

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-import httpx
-
 from runner.apis import is_loopback
 from runner.dialects import Answer
 from runner.errors import ConfigurationError
+from runner.transport.carriers import Patience, Reply
 from runner.transport.door import (
     ANY,
     GREETING,
     BrokenError,
-    lowered,
     opened,
     trusted,
     within,
     words,
 )
 
-_LOOK = httpx.Timeout(10)  # as long as Runway itself waits for an image
+_LOOK = Patience(10, 10, 10, 10)  # as long as Runway itself waits for an image
 _LOOK_WHOLE = 20.0
-_NOTE = httpx.Timeout(10)
+_NOTE = Patience(10, 10, 10, 10)
 _NOTE_WHOLE = 15.0
 
 
@@ -30,7 +28,7 @@ class Onlooker:
     """Looks at files on strangers' hosts. It has no key to lose, and follows no redirect."""
 
     def __init__(self, connections: int, *, proxies: bool = True) -> None:
-        self._door = opened(_LOOK, connections, connections, trust=trusted(), proxies=proxies)
+        self._door = opened(_LOOK, connections, trust=trusted(), proxies=proxies)
 
     async def look(self, method: str, url: str, most: int = 0) -> Answer:
         """Ask for a file, and read at most so many of its first bytes, whatever is sent.
@@ -41,9 +39,9 @@ class Onlooker:
         if most:
             headers["Range"] = f"bytes=0-{most - 1}"
         with within(_LOOK_WHOLE):
-            async with self._door.answer(method, url, headers) as response:
-                first = await _first(response, most) if most else b""
-                return Answer(response.status_code, lowered(response.headers), first)
+            async with self._door.answer(method, url, headers) as reply:
+                first = await _first(reply, most) if most else b""
+                return Answer(reply.status, reply.headers, first)
 
     async def __aenter__(self) -> Onlooker:
         return self
@@ -52,9 +50,9 @@ class Onlooker:
         await self._door.aclose()
 
 
-async def _first(response: httpx.Response, most: int) -> bytes:
+async def _first(reply: Reply, most: int) -> bytes:
     received = bytearray()
-    async for piece in response.aiter_raw():
+    async for piece in reply.pieces:
         received += piece
         if len(received) >= most:
             break
@@ -70,8 +68,8 @@ async def tell(url: str, content: bytes, media_type: str) -> int:
     try:
         with within(_NOTE_WHOLE):
             proxies = not is_loopback(url)
-            door = opened(_NOTE, 0, None, trust=trusted(), proxies=proxies, exact=True)
-            async with aclosing(door), door.answer("POST", url, headers, content) as response:
-                return response.status_code
+            door = opened(_NOTE, None, trust=trusted(), proxies=proxies, exact=True)
+            async with aclosing(door), door.answer("POST", url, headers, content) as reply:
+                return reply.status
     except (*ANY, OSError, ValueError, ConfigurationError) as error:  # also a bad proxy
         raise BrokenError(words(error, headers)) from None

@@ -1,0 +1,218 @@
+"""What carries a request: a connection of its own, aiohttp's pool, or any transport of httpx.
+
+All three send exactly what they are given, once: no cookie, no redirect, no credentials of their
+own. Errors leave untranslated; the door knows what they mean.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Protocol
+
+import aiohttp
+import httpcore
+import httpx
+import yarl
+
+from runner.transport.sockets import connected
+
+_KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time between two polls
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds to wait: to connect, for the next bytes either way, for a free connection."""
+
+    connect: float
+    read: float
+    write: float
+    pool: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The head of an answer, names in lower case, and its body in pieces as they were sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+    aclose: Callable[[], Awaitable[None]]
+
+
+class Carrier(Protocol):
+    """One way to the other side. Raises what its library raises."""
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+    ) -> Reply:
+        """Send a request once; returns when the head of the answer is here."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class Single:
+    """A fresh connection for each request, by httpx's own protocol engine: its errors are exact.
+
+    Raises `httpx.ConnectError` or `httpx.ConnectTimeout` while nothing has left, and httpcore's
+    errors from then on. A pool would only cost: nothing is ever reused.
+    """
+
+    def __init__(self, trust: ssl.SSLContext | bool) -> None:
+        self._trust = trust
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+    ) -> Reply:
+        """Connect, send, and wait for the head of the answer."""
+        asked = _request(method, url, headers, content, patience)
+        place = httpcore.URL(
+            scheme=asked.url.raw_scheme,
+            host=asked.url.raw_host,
+            port=asked.url.port,
+            target=asked.url.raw_path,
+        )
+        request = httpcore.Request(
+            method,
+            place,
+            headers=asked.headers.raw,
+            content=content,
+            extensions=asked.extensions,
+        )
+        trust = self._trust if asked.url.scheme == "https" else None
+        stream = await connected(asked.url.host, place.origin.port, trust, patience.connect)
+        connection = httpcore.AsyncHTTP11Connection(place.origin, stream)
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            await stream.aclose()
+            raise
+        headers = _lowered(response.headers)
+        return Reply(response.status, headers, response.aiter_stream(), stream.aclose)
+
+    async def aclose(self) -> None:
+        """Nothing is kept open."""
+
+
+class Pooled:
+    """aiohttp's connections, kept for the next request; made inside the event loop.
+
+    A third of the CPU of httpx's own pool, and the same with any number of connections. But it
+    calls a connection that was cut "never connected", and may ask a question twice.
+    """
+
+    def __init__(self, trust: ssl.SSLContext | bool, limit: int | None) -> None:
+        self._trust = trust
+        self._limit = limit or 0
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+    ) -> Reply:
+        """Send over a connection that is free, or over a new one."""
+        session = self._session = self._session or self._opened()
+        response = await session.request(
+            method,
+            _quoted(url),
+            headers=headers,
+            data=content or None,
+            allow_redirects=False,
+            timeout=_timeout(patience),
+        )
+        return Reply(
+            response.status,
+            _lowered(response.raw_headers),
+            response.content.iter_any(),
+            partial(_let_go, response),
+        )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self._limit, keepalive_timeout=_KEEP_ALIVE, ssl=self._trust
+        )
+        jar = aiohttp.DummyCookieJar()
+        return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        if self._session:
+            await self._session.close()
+
+
+class ByHttpx:
+    """Any transport of httpx: the environment's proxies, or a stand-in for the network."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+    ) -> Reply:
+        """Hand the request on."""
+        request = _request(method, url, headers, content, patience)
+        response = await self._transport.handle_async_request(request)
+        headers = _lowered(response.headers.raw)
+        return Reply(response.status_code, headers, response.aiter_raw(_PIECE), response.aclose)
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
+
+
+def _request(
+    method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+) -> httpx.Request:
+    """The request with all that HTTP needs. Raises `httpx.InvalidURL` for no address."""
+    seconds = {
+        "connect": patience.connect,
+        "read": patience.read,
+        "write": patience.write,
+        "pool": patience.pool,
+    }
+    return httpx.Request(
+        method,
+        _parsed(url),
+        headers=headers,
+        content=content or None,
+        extensions={"timeout": seconds},
+    )
+
+
+@lru_cache(2048)
+def _parsed(url: str) -> httpx.URL:
+    """A task's address is the same at each poll, and reading it is a tenth of what a poll costs."""
+    return httpx.URL(url)
+
+
+@lru_cache(2048)
+def _quoted(url: str) -> yarl.URL:
+    """The very address that httpx would ask; signed links must not be spelt anew."""
+    address = yarl.URL(str(httpx.URL(url)), encoded=True)
+    try:
+        _ = address.explicit_port  # its parts are read only when asked for
+    except ValueError as error:
+        raise httpx.InvalidURL(str(error)) from None
+    return address
+
+
+@lru_cache(16)
+def _timeout(patience: Patience) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        sock_connect=patience.connect, sock_read=patience.read, connect=patience.pool
+    )
+
+
+def _lowered(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers of an answer by their names in lower case; of two alike the last."""
+    return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
+
+
+async def _let_go(response: aiohttp.ClientResponse) -> None:
+    """Give the connection back, or close it when there is more to come over it."""
+    response.release()
