@@ -19,6 +19,7 @@ from runner.events import (
     Rendered,
     RenderFailed,
     RiskAccepted,
+    StillRunning,
     SubmitStarted,
     Throttled,
     Unserved,
@@ -147,10 +148,13 @@ class Bookkeeper:
         """What to do next for a job, or None when it waits for a person or is at its end."""
         return policy.next_step(job, self.streak(job))
 
-    def delay(self, job: Job, event: Event) -> float:
-        """Seconds until the job's next step, after this event."""
+    def delay(self, job: Job, event: Event, asked: float | None = None) -> float:
+        """Seconds until the job's next step, after this event; `asked` is when that was due."""
+        now = self._clock()
         interval = self._polling.wait(job, self._wall(), self._chance())
-        return policy.delay(event, self.streak(job), interval, self._chance())
+        wait = policy.delay(event, self.streak(job), interval, self._chance())
+        rhythmic = asked is not None and isinstance(event, StillRunning)
+        return policy.on_the_beat(now, wait, asked if rhythmic else None)
 
     # ------------------------------------------------------------ from one pass to the next
 

@@ -99,8 +99,8 @@ class Engine:
         self._once = once
         if deadline is not None:
             self._scope.deadline = anyio.current_time() + deadline
-        self._polls = anyio.CapacityLimiter(POLLS_AT_ONCE)
-        self._downloads = anyio.CapacityLimiter(DOWNLOADS_AT_ONCE)
+        self._polls = anyio.Semaphore(POLLS_AT_ONCE, fast_acquire=True)
+        self._downloads = anyio.Semaphore(DOWNLOADS_AT_ONCE, fast_acquire=True)
         if once:
             self._due = self._books.take_up()
             self._end_of_pass = anyio.current_time() + PASS_SECONDS
@@ -194,6 +194,7 @@ class Engine:
                 if self._once and not due:
                     self._due[job.key] = self._wall() + wait
                     return
+                asked = anyio.current_time() + wait
                 await anyio.sleep(wait)
                 async with self._polls if isinstance(step, Poll) else self._downloads:
                     event = await self._perform(step)
@@ -210,7 +211,7 @@ class Engine:
                     job = self._take(job, given_up)
                 if job.status is Status.UNCERTAIN or policy.set_aside(self._books.streak(job)):
                     return
-                wait = self._books.delay(job, event)
+                wait = self._books.delay(job, event, asked)
                 due = isinstance(event, Rendered)
         finally:
             self._leave(job)

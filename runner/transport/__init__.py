@@ -2,11 +2,14 @@
 
 `NotSentError`: the request never reached the other side. `BrokenError`: it may have. That
 difference decides whether a paid request may be sent again, so it is made here, once, from the
-exact exception, and paid requests go over httpx's own transport, whose errors are exact. Free
-traffic (polls, downloads) goes over aiohttp's, which costs a third of the time a request and the
-same with any number of connections, but calls a connection that was cut "never connected", and
-may ask a question twice: there nothing hangs on it, and all that happens is `BrokenError`. No
-retry of a paid request and no redirect is ever a library's own choice.
+exact exception. A paid request goes over a connection of its own, by httpx's protocol engine
+(httpcore), whose errors are exact. Free traffic (polls, downloads) goes over aiohttp's pool, which
+costs a quarter as much, but calls a connection that was cut "never connected", and may ask a
+question twice: there nothing hangs on it, and all that happens is `BrokenError`. No retry of a
+paid request and no redirect is ever a library's own choice.
+
+`client` and `strangers` say what is asked for; a `door` translates what goes wrong; `carriers`
+send, over `sockets` of their own or a library's.
 """
 
 from __future__ import annotations

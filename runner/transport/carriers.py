@@ -20,7 +20,6 @@ import yarl
 from runner.transport.sockets import connected
 
 _KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time between two polls
-_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +156,9 @@ class ByHttpx:
         """Hand the request on."""
         request = _request(method, url, headers, content, patience)
         response = await self._transport.handle_async_request(request)
-        headers = _lowered(response.headers.raw)
-        return Reply(response.status_code, headers, response.aiter_raw(_PIECE), response.aclose)
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        headers, pieces = _lowered(response.headers.raw), aiter(response.stream)
+        return Reply(response.status_code, headers, pieces, response.aclose)
 
     async def aclose(self) -> None:
         """Close the transport."""

@@ -409,6 +409,26 @@ def test_an_answer_is_unpacked_once() -> None:
         assert "packed in a way that was not asked for" in str(got)
 
 
+@pytest.mark.parametrize("paid", [True, False], ids=["paid", "free"])
+def test_a_packed_answer_is_whole_or_no_answer(paid: bool) -> None:
+    """What is cut inside its packing, or isn't what it says, is broken; either packing is read."""
+    import gzip
+    import zlib
+
+    text = json.dumps({"id": "task-1", "words": "kettle " * 100}).encode()
+    packed = gzip.compress(text)
+    for data, packing in ((packed, "gzip"), (zlib.compress(text), "deflate")):
+        with serving(after_reading(answer(data, content_encoding=packing))) as server:
+            got = outcome(server.url, paid=paid)
+        assert isinstance(got, Answer)
+        assert got.body == text
+    for data, words in ((packed[:-9], "missing"), (text, "can't be unpacked")):
+        with serving(after_reading(answer(data, content_encoding="gzip"))) as server:
+            got = outcome(server.url, paid=paid)
+        assert isinstance(got, BrokenError)
+        assert words in str(got)
+
+
 def test_the_request_is_what_the_wire_asks() -> None:
     """One POST with the key, the version and the body as JSON; text is not escaped away."""
 
