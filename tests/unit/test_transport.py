@@ -409,6 +409,24 @@ def test_an_answer_is_unpacked_once() -> None:
         assert "packed in a way that was not asked for" in str(got)
 
 
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_refusal_that_comes_before_the_whole_request_is_read(reset: bool) -> None:
+    """A gateway refuses a large image and hangs up: that is its answer, not a lost one."""
+    refusal = answer(b'{"message": "too large"}', "413 Content Too Large")
+
+    def refuse(peer: Peer) -> None:
+        peer.sock.recv(1024)
+        peer.send(refusal)
+        peer.reset() if reset else peer.sock.close()
+
+    async def story(transport: Transport) -> None:
+        got = await transport.pay("/pay", {"promptImage": "x" * (8 << 20)})
+        assert (got.status, got.body) == (413, b'{"message": "too large"}')
+
+    with serving(refuse) as server:
+        tell(server.url, story)
+
+
 @pytest.mark.parametrize("paid", [True, False], ids=["paid", "free"])
 def test_a_packed_answer_is_whole_or_no_answer(paid: bool) -> None:
     """What is cut inside its packing, or isn't what it says, is broken; either packing is read."""
