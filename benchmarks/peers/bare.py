@@ -78,11 +78,11 @@ async def main() -> None:
     job = asked()
     places = asyncio.Semaphore(job.concurrency)
     db = opened(job)
-    free = Pooled(trust=False, limit=64)
+    free = Pooled(trust=None, limit=64)
 
     async def in_turn(image: str) -> None:
         async with places:
-            await one(image, job, db, Single(trust=False), free)
+            await one(image, job, db, Single(trust=None), free)
 
     await asyncio.gather(*(in_turn(image) for image in job.images))
     await free.aclose()

@@ -63,7 +63,7 @@ class Single:
     errors from then on. A pool would only cost: nothing is ever reused.
     """
 
-    def __init__(self, trust: ssl.SSLContext | bool) -> None:
+    def __init__(self, trust: ssl.SSLContext | None) -> None:
         self._trust = trust
 
     async def send(
@@ -84,8 +84,9 @@ class Single:
             content=content,
             extensions=asked.extensions,
         )
-        trust = self._trust if asked.url.scheme == "https" else None
-        stream = await connected(asked.url.host, place.origin.port, trust, patience.connect)
+        trust = (self._trust or True) if asked.url.scheme == "https" else None
+        host = asked.url.raw_host.decode("ascii")
+        stream = await connected(host, place.origin.port, trust, patience.connect)
         connection = httpcore.AsyncHTTP11Connection(place.origin, stream)
         try:
             response = await connection.handle_async_request(request)
@@ -106,7 +107,7 @@ class Pooled:
     calls a connection that was cut "never connected", and may ask a question twice.
     """
 
-    def __init__(self, trust: ssl.SSLContext | bool, limit: int | None) -> None:
+    def __init__(self, trust: ssl.SSLContext | None, limit: int | None) -> None:
         self._trust = trust
         self._limit = limit or 0
         self._session: aiohttp.ClientSession | None = None
@@ -133,7 +134,7 @@ class Pooled:
 
     def _opened(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._limit, keepalive_timeout=_KEEP_ALIVE, ssl=self._trust
+            limit=self._limit, keepalive_timeout=_KEEP_ALIVE, ssl=self._trust or True
         )
         jar = aiohttp.DummyCookieJar()
         return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)

@@ -50,7 +50,7 @@ class Transport:
         connections: int = 64,
         backend: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        trust = trusted() if backend is None else False
+        trust = trusted() if backend is None else None
         proxies = not is_loopback(base_url)
 
         def door(patience: Patience, limit: int | None, *, exact: bool = False) -> Door:

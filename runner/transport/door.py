@@ -100,7 +100,7 @@ def opened(
     patience: Patience,
     limit: int | None,
     *,
-    trust: ssl.SSLContext | bool,
+    trust: ssl.SSLContext | None,
     proxies: bool,
     backend: httpx.AsyncBaseTransport | None = None,
     exact: bool = False,
@@ -129,7 +129,7 @@ def _proxies() -> dict[str, str]:
 
 
 def _by_proxy(
-    named: Mapping[str, str], limits: httpx.Limits, trust: ssl.SSLContext | bool
+    named: Mapping[str, str], limits: httpx.Limits, trust: ssl.SSLContext | None
 ) -> httpx.AsyncBaseTransport:
     """Raises `ConfigurationError`, without an address: there may be a password in it."""
     try:
@@ -150,10 +150,10 @@ def _by_proxy(
 class _ByProxy(httpx.AsyncBaseTransport):
     """The proxies of the environment, as httpx chooses among them for each address."""
 
-    def __init__(self, limits: httpx.Limits, trust: ssl.SSLContext | bool) -> None:
+    def __init__(self, limits: httpx.Limits, trust: ssl.SSLContext | None) -> None:
         none_kept = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._client = httpx.AsyncClient(
-            limits=limits, follow_redirects=False, verify=trust, cookies=none_kept
+            limits=limits, follow_redirects=False, verify=trust or True, cookies=none_kept
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 import anyio
+import httpcore
 import httpx
 import pytest
 from sockets import Peer, Script, answer, certificate, deaf, refused_port, replying, serving
@@ -43,6 +44,7 @@ from runner.transport import (
 )
 from runner.transport import client as module
 from runner.transport.carriers import Patience
+from runner.transport.sockets import Stream
 
 KEY = "sk-very-secret-key"
 HEADERS = {"Authorization": f"Bearer {KEY}", "X-Runway-Version": "2024-11-06"}
@@ -409,22 +411,23 @@ def test_an_answer_is_unpacked_once() -> None:
         assert "packed in a way that was not asked for" in str(got)
 
 
-@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_a_refusal_that_comes_before_the_whole_request_is_read(reset: bool) -> None:
-    """A gateway refuses a large image and hangs up: that is its answer, not a lost one."""
-    refusal = answer(b'{"message": "too large"}', "413 Content Too Large")
+def test_what_came_before_a_cut_is_read_before_the_cut_is_told() -> None:
+    """A gateway refuses a large image and hangs up while it is still sent: that is its answer.
 
-    def refuse(peer: Peer) -> None:
-        peer.sock.recv(1024)
-        peer.send(refusal)
-        peer.reset() if reset else peer.sock.close()
+    The event loop's own calls, in the order in which it makes them: over a socket it is a matter of
+    luck whether it reads the answer before it meets the cut.
+    """
 
-    async def story(transport: Transport) -> None:
-        got = await transport.pay("/pay", {"promptImage": "x" * (8 << 20)})
-        assert (got.status, got.body) == (413, b'{"message": "too large"}')
+    async def story() -> None:
+        stream = Stream()
+        stream.data_received(b"HTTP/1.1 413")
+        stream.connection_lost(ConnectionResetError("cut"))
+        assert await stream.read(8) == b"HTTP/1.1"
+        assert await stream.read(64) == b" 413"
+        with pytest.raises(httpcore.ReadError, match="cut"):
+            await stream.read(64)
 
-    with serving(refuse) as server:
-        tell(server.url, story)
+    anyio.run(story)
 
 
 @pytest.mark.parametrize("paid", [True, False], ids=["paid", "free"])
