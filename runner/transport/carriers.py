@@ -19,7 +19,7 @@ import yarl
 
 from runner.transport.sockets import connected
 
-_KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time between two polls
+KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time between two polls
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class Single:
     ) -> Reply:
         """Connect, send, and wait for the head of the answer."""
         asked = _request(method, url, headers, content, patience)
+        if asked.url.scheme not in {"http", "https"}:
+            raise httpx.UnsupportedProtocol("an address that is neither https nor http")
         place = httpcore.URL(
             scheme=asked.url.raw_scheme,
             host=asked.url.raw_host,
@@ -117,14 +119,19 @@ class Pooled:
     ) -> Reply:
         """Send over a connection that is free, or over a new one."""
         session = self._session = self._session or self._opened()
-        response = await session.request(
-            method,
-            _quoted(url),
-            headers=headers,
-            data=content or None,
-            allow_redirects=False,
-            timeout=_timeout(patience),
-        )
+        try:
+            response = await session.request(
+                method,
+                _quoted(url),
+                headers=headers,
+                data=content or None,
+                allow_redirects=False,
+                timeout=_timeout(patience),
+            )
+        except aiohttp.ClientError:
+            raise
+        except ValueError as error:  # a user or password in the address that can't be sent
+            raise httpx.InvalidURL(str(error)) from None
         return Reply(
             response.status,
             _lowered(response.raw_headers),
@@ -134,7 +141,7 @@ class Pooled:
 
     def _opened(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=self._limit, keepalive_timeout=_KEEP_ALIVE, ssl=self._trust or True
+            limit=self._limit, keepalive_timeout=KEEP_ALIVE, ssl=self._trust or True
         )
         jar = aiohttp.DummyCookieJar()
         return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
@@ -194,8 +201,8 @@ def _parsed(url: str) -> httpx.URL:
 @lru_cache(2048)
 def _quoted(url: str) -> yarl.URL:
     """The very address that httpx would ask; signed links must not be spelt anew."""
-    address = yarl.URL(str(httpx.URL(url)), encoded=True)
     try:
+        address = yarl.URL(str(httpx.URL(url)), encoded=True)
         _ = address.explicit_port  # its parts are read only when asked for
     except ValueError as error:
         raise httpx.InvalidURL(str(error)) from None

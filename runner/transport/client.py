@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -19,8 +19,9 @@ _MEGABYTE = 1 << 20
 _SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
 _PAID = Patience(connect=15, read=120, write=30, pool=15)
 _FREE = Patience(connect=15, read=30, write=30, pool=60)
-_PACKINGS = ("gzip", "x-gzip", "deflate")
-_EITHER = 32  # zlib tells them apart itself
+_GZIP = (zlib.MAX_WBITS | 16,)
+_DEFLATE = (zlib.MAX_WBITS, -zlib.MAX_WBITS)  # with zlib's head, as the standard says, or without
+_PACKINGS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 _TOO_MUCH = "an answer of more than a megabyte"
 _WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
 _FILM = Patience(connect=15, read=60, write=30, pool=600)
@@ -129,24 +130,25 @@ async def _whole(reply: Reply) -> Answer:
         received += piece
         if len(received) > _MEGABYTE:
             raise BrokenError(_TOO_MUCH)
-    packing = reply.headers.get("content-encoding", "identity").strip().lower()
-    body = bytes(received) if packing == "identity" else _unpacked(bytes(received), packing)
-    return Answer(reply.status, reply.headers, body)
+    packing = reply.headers.get("content-encoding", "").strip().lower()
+    if "," in packing:
+        raise BrokenError(f"an answer packed more than once ({packing[:40]})")
+    body = bytes(received)
+    return Answer(reply.status, reply.headers, _unpacked(body, _PACKINGS.get(packing, ())))
 
 
-def _unpacked(body: bytes, packing: str) -> bytes:
-    """What was packed; never more of it than a megabyte is made."""
-    if packing not in _PACKINGS:
-        raise BrokenError(f"an answer packed in a way that was not asked for ({packing[:40]})")
-    if not body:
+def _unpacked(body: bytes, forms: tuple[int, ...]) -> bytes:
+    """What was packed in one of these forms of zlib's; never more of it than a megabyte is made.
+
+    What nobody knows is left as it came, and so is a missing end: the text itself says whether it
+    is whole.
+    """
+    if not body or not forms:
         return body
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | _EITHER)
-    try:
-        plain = unpacker.decompress(body, _MEGABYTE + 1)
-    except zlib.error:
-        raise BrokenError("an answer that can't be unpacked") from None
-    if len(plain) > _MEGABYTE:
-        raise BrokenError(_TOO_MUCH)
-    if not unpacker.eof:
-        raise BrokenError("an answer of which a part is missing")
-    return plain
+    for form in forms:
+        with suppress(zlib.error):
+            plain = zlib.decompressobj(form).decompress(body, _MEGABYTE + 1)
+            if len(plain) > _MEGABYTE:
+                raise BrokenError(_TOO_MUCH)
+            return plain
+    raise BrokenError("an answer that can't be unpacked")

@@ -16,7 +16,7 @@ import httpx
 
 from runner import __version__
 from runner.errors import ConfigurationError
-from runner.transport.carriers import ByHttpx, Carrier, Patience, Pooled, Reply, Single
+from runner.transport.carriers import KEEP_ALIVE, ByHttpx, Carrier, Patience, Pooled, Reply, Single
 
 GREETING = {"User-Agent": f"image-to-video-runner/{__version__}", "Accept-Encoding": "gzip"}
 _PORTS = 65535
@@ -115,7 +115,9 @@ def opened(
         carrier = ByHttpx(backend)
     elif proxies and (named := _proxies()):
         limits = httpx.Limits(
-            max_connections=limit, max_keepalive_connections=0 if exact else limit
+            max_connections=limit,
+            max_keepalive_connections=0 if exact else limit,
+            keepalive_expiry=KEEP_ALIVE,
         )
         carrier = ByHttpx(_by_proxy(named, limits, trust))
     else:
@@ -157,7 +159,10 @@ class _ByProxy(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._client.send(request, stream=True)
+        try:
+            return await self._client.send(request, stream=True)
+        except (httpx.InvalidURL, ValueError) as error:  # of a redirect, which it only looks at
+            raise httpx.RemoteProtocolError(str(error)) from None
 
     async def aclose(self) -> None:
         await self._client.aclose()
@@ -166,7 +171,9 @@ class _ByProxy(httpx.AsyncBaseTransport):
 def trusted() -> ssl.SSLContext:
     """The certificates of this machine. Raises `ConfigurationError` when they can't be read."""
     try:
-        return httpx.create_ssl_context()
+        context = httpx.create_ssl_context()
+        context.set_alpn_protocols(["http/1.1"])
+        return context
     except OSError as error:
         reason = f"the certificates can't be read: {error.strerror or error}"
         raise ConfigurationError(f"{reason}; is SSL_CERT_FILE right?") from None

@@ -30,7 +30,7 @@ async def connected(
             )
     except TimeoutError:
         raise httpx.ConnectTimeout(f"no connection within {patience:g} seconds") from None
-    except OSError as error:
+    except Exception as error:  # whatever went wrong: no byte of a request has left
         raise httpx.ConnectError(str(error)) from error
     return stream
 
