@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import overload
 
 ONE = Path(__file__).parent / "peers" / "one.sh"
 VIDEOS = "videos"
@@ -37,9 +38,34 @@ class Batch:
         return CLIENTS[client](self)
 
 
-def images(count: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Images(Sequence[str]):
+    """So many addresses of images, each made when it is looked at.
+
+    What this process holds in memory would count as the peak of each client that it starts.
+    """
+
+    many: int
+
+    def __len__(self) -> int:
+        return self.many
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        found = range(self.many)[place]
+        return _image(found) if isinstance(found, int) else [_image(each) for each in found]
+
+
+def images(count: int) -> Images:
     """So many addresses of images."""
-    return [f"https://images.example.com/job-{number:07d}.jpg" for number in range(count)]
+    return Images(count)
+
+
+def _image(number: int) -> str:
+    return f"https://images.example.com/job-{number:07d}.jpg"
 
 
 def runner(batch: Batch, *options: str, extra: str = "") -> list[str]:
