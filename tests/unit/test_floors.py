@@ -135,6 +135,8 @@ def test_nothing_below_imports_the_top() -> None:
     [
         ("httpx", {"transport", "sandbox"}),
         ("aiohttp", {"transport"}),
+        ("httpcore", {"transport"}),
+        ("yarl", {"transport"}),
         ("imagesize", {"images"}),
         ("sqlite_utils", {"ledger"}),
         ("sqlite3", {"ledger"}),
