@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from runner.batch import Batch, Options, check_key, prepare, read_key
+from runner.batch import Batch, Options, prepare
+from runner.credentials import check_key, read_key
 from runner.errors import ConfigurationError
 from runner.events import Event
 from runner.jobs import Job, Rate

@@ -27,7 +27,7 @@ from runner.events import (
 from runner.history import spent_in
 from runner.jobs import NOTHING, Budget, Job, Limits, Problem, Spent, Status, Step, Stop, Tally
 from runner.ledger import Ledger
-from runner.pace import PollPace, SubmitPace
+from runner.pace import PollPace, SubmitPace, on_the_beat
 from runner.policy import Streak
 from runner.underway import Underway
 
@@ -154,7 +154,7 @@ class Bookkeeper:
         interval = self._polling.wait(job, self._wall(), self._chance())
         wait = policy.delay(event, self.streak(job), interval, self._chance())
         rhythmic = asked is not None and isinstance(event, StillRunning)
-        return policy.on_the_beat(now, wait, asked if rhythmic else None)
+        return on_the_beat(now, wait, asked if rhythmic else None)
 
     # ------------------------------------------------------------ from one pass to the next
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 
 from runner.events import (
     Accepted,
@@ -57,8 +56,6 @@ FETCH_TRIES = 10
 RESUBMIT_ATTEMPTS = 3
 SUBMITS_AT_ONCE = 32
 DAY = 86_400  # seconds
-BEAT = 0.01  # seconds
-_EARLY = 0.1  # of a beat: so much sooner is soon enough
 
 
 def next_step(job: Job, streak: Streak) -> Step | None:
@@ -217,18 +214,6 @@ def delay(event: Event, streak: Streak, interval: float, chance: float) -> float
             return max(backoff(streak.fetches, chance), _asked(retry_after))
         case _:
             return 0.0
-
-
-def on_the_beat(now: float, wait: float, asked: float | None = None) -> float:
-    """A wait that is a little longer, so that it ends on a beat of the clock that `now` is of.
-
-    To wake up costs as much as half a poll: what is due at almost the same moment is done together.
-    An answer within a beat counts from when it was `asked` for, so that a rhythm stays one.
-    """
-    if not wait:
-        return 0.0
-    start = asked if asked is not None and now - asked < BEAT else now
-    return max(0.0, ceil((start + wait) / BEAT - _EARLY) * BEAT - now)
 
 
 def pause(event: Event, refusals: int, chance: float) -> float:

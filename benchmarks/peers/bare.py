@@ -11,11 +11,13 @@ import json
 import os
 import sqlite3
 
+import httpx
+
 from benchmarks.peers import MODEL, PROMPT, RATIO, Asked, asked
-from runner.transport.carriers import Carrier, Patience, Pooled, Single
+from runner.transport.carriers import Carrier, Pooled, Single
 
 HEADERS = {"Authorization": "Bearer bench", "X-Runway-Version": "2024-11-06"}
-PATIENCE = Patience(60, 60, 60, 60)
+TIMEOUT = httpx.Timeout(60)
 
 
 def opened(job: Asked) -> sqlite3.Connection:
@@ -43,7 +45,7 @@ def save(job: Asked, image: str, film: bytes) -> None:
 async def send(carrier: Carrier, method: str, url: str, body: object = None) -> bytes:
     """One request, carried as the runner's are; its whole answer."""
     content = b"" if body is None else json.dumps(body).encode()
-    reply = await carrier.send(method, url, HEADERS, content, PATIENCE)
+    reply = await carrier.send(method, url, HEADERS, content)
     whole = b"".join([piece async for piece in reply.pieces])
     await reply.aclose()
     assert reply.status == 200, whole
@@ -78,11 +80,12 @@ async def main() -> None:
     job = asked()
     places = asyncio.Semaphore(job.concurrency)
     db = opened(job)
-    free = Pooled(trust=None, limit=64)
+    free = Pooled(None, TIMEOUT, limit=64)
+    paid = Single(None, TIMEOUT)
 
     async def in_turn(image: str) -> None:
         async with places:
-            await one(image, job, db, Single(trust=None), free)
+            await one(image, job, db, paid, free)
 
     await asyncio.gather(*(in_turn(image) for image in job.images))
     await free.aclose()

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from runner.account import Standing
-from runner.batch import Batch, read_key
+from runner.batch import Batch
+from runner.credentials import read_key
 from runner.errors import ConfigurationError, ExitCode, LockedError, worst
 from runner.inspection import Inspection, as_json
 from runner.ledger import Ledger, StateLock

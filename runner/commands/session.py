@@ -18,9 +18,10 @@ import click
 
 from runner import news
 from runner.api import load, run
-from runner.batch import Batch, read_key
+from runner.batch import Batch
 from runner.company import Company, Controls
 from runner.console import Console, JsonLines, Live, Logged, Mute, Plain, Silent
+from runner.credentials import read_key
 from runner.errors import ConfigurationError, ExitCode
 from runner.events import Event
 from runner.jobs import Job, Tally

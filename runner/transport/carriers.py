@@ -23,16 +23,6 @@ KEEP_ALIVE = 20.0  # an idle connection is kept longer than the usual time betwe
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds to wait: to connect, for the next bytes either way, for a free connection."""
-
-    connect: float
-    read: float
-    write: float
-    pool: float
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """The head of an answer, names in lower case, and its body in pieces as they were sent."""
 
@@ -46,7 +36,7 @@ class Carrier(Protocol):
     """One way to the other side. Raises what its library raises."""
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes
     ) -> Reply:
         """Send a request once; returns when the head of the answer is here."""
         ...
@@ -63,14 +53,15 @@ class Single:
     errors from then on. A pool would only cost: nothing is ever reused.
     """
 
-    def __init__(self, trust: ssl.SSLContext | None) -> None:
+    def __init__(self, trust: ssl.SSLContext | None, timeout: httpx.Timeout) -> None:
         self._trust = trust
+        self._timeout = timeout
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes
     ) -> Reply:
         """Connect, send, and wait for the head of the answer."""
-        asked = _request(method, url, headers, content, patience)
+        asked = _request(method, url, headers, content, self._timeout)
         if asked.url.scheme not in {"http", "https"}:
             raise httpx.UnsupportedProtocol("an address that is neither https nor http")
         place = httpcore.URL(
@@ -88,7 +79,7 @@ class Single:
         )
         trust = (self._trust or True) if asked.url.scheme == "https" else None
         host = asked.url.raw_host.decode("ascii")
-        stream = await connected(host, place.origin.port, trust, patience.connect)
+        stream = await connected(host, place.origin.port, trust, self._timeout.connect)
         connection = httpcore.AsyncHTTP11Connection(place.origin, stream)
         try:
             response = await connection.handle_async_request(request)
@@ -109,13 +100,18 @@ class Pooled:
     calls a connection that was cut "never connected", and may ask a question twice.
     """
 
-    def __init__(self, trust: ssl.SSLContext | None, limit: int | None) -> None:
+    def __init__(
+        self, trust: ssl.SSLContext | None, timeout: httpx.Timeout, limit: int | None
+    ) -> None:
         self._trust = trust
+        self._timeout = aiohttp.ClientTimeout(
+            sock_connect=timeout.connect, sock_read=timeout.read, connect=timeout.pool
+        )
         self._limit = limit or 0
         self._session: aiohttp.ClientSession | None = None
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes
     ) -> Reply:
         """Send over a connection that is free, or over a new one."""
         session = self._session = self._session or self._opened()
@@ -126,7 +122,7 @@ class Pooled:
                 headers=headers,
                 data=content or None,
                 allow_redirects=False,
-                timeout=_timeout(patience),
+                timeout=self._timeout,
             )
         except aiohttp.ClientError:
             raise
@@ -155,14 +151,15 @@ class Pooled:
 class ByHttpx:
     """Any transport of httpx: the environment's proxies, or a stand-in for the network."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout) -> None:
         self._transport = transport
+        self._timeout = timeout
 
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes
     ) -> Reply:
         """Hand the request on."""
-        request = _request(method, url, headers, content, patience)
+        request = _request(method, url, headers, content, self._timeout)
         response = await self._transport.handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         headers, pieces = _lowered(response.headers.raw), aiter(response.stream)
@@ -174,21 +171,15 @@ class ByHttpx:
 
 
 def _request(
-    method: str, url: str, headers: Mapping[str, str], content: bytes, patience: Patience
+    method: str, url: str, headers: Mapping[str, str], content: bytes, timeout: httpx.Timeout
 ) -> httpx.Request:
     """The request with all that HTTP needs. Raises `httpx.InvalidURL` for no address."""
-    seconds = {
-        "connect": patience.connect,
-        "read": patience.read,
-        "write": patience.write,
-        "pool": patience.pool,
-    }
     return httpx.Request(
         method,
         _parsed(url),
         headers=headers,
         content=content or None,
-        extensions={"timeout": seconds},
+        extensions={"timeout": timeout.as_dict()},
     )
 
 
@@ -207,13 +198,6 @@ def _quoted(url: str) -> yarl.URL:
     except ValueError as error:
         raise httpx.InvalidURL(str(error)) from None
     return address
-
-
-@lru_cache(16)
-def _timeout(patience: Patience) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        sock_connect=patience.connect, sock_read=patience.read, connect=patience.pool
-    )
 
 
 def _lowered(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

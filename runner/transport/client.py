@@ -12,19 +12,19 @@ import httpx
 
 from runner.apis import is_loopback
 from runner.dialects import Answer
-from runner.transport.carriers import Patience, Reply
+from runner.transport.carriers import Reply
 from runner.transport.door import GREETING, BrokenError, Door, opened, trusted, within
 
 _MEGABYTE = 1 << 20
 _SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
-_PAID = Patience(connect=15, read=120, write=30, pool=15)
-_FREE = Patience(connect=15, read=30, write=30, pool=60)
+_PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
+_FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
 _GZIP = (zlib.MAX_WBITS | 16,)
 _DEFLATE = (zlib.MAX_WBITS, -zlib.MAX_WBITS)  # with zlib's head, as the standard says, or without
 _PACKINGS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 _TOO_MUCH = "an answer of more than a megabyte"
 _WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
-_FILM = Patience(connect=15, read=60, write=30, pool=600)
+_FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class Transport:
         trust = trusted() if backend is None else None
         proxies = not is_loopback(base_url)
 
-        def door(patience: Patience, limit: int | None, *, exact: bool = False) -> Door:
+        def door(timeout: httpx.Timeout, limit: int | None, *, exact: bool = False) -> Door:
             return opened(
-                patience, limit, trust=trust, proxies=proxies, backend=backend, exact=exact
+                timeout, limit, trust=trust, proxies=proxies, backend=backend, exact=exact
             )
 
         self._base_url = base_url.rstrip("/")

@@ -16,7 +16,7 @@ import httpx
 
 from runner import __version__
 from runner.errors import ConfigurationError
-from runner.transport.carriers import KEEP_ALIVE, ByHttpx, Carrier, Patience, Pooled, Reply, Single
+from runner.transport.carriers import KEEP_ALIVE, ByHttpx, Carrier, Pooled, Reply, Single
 
 GREETING = {"User-Agent": f"image-to-video-runner/{__version__}", "Accept-Encoding": "gzip"}
 _PORTS = 65535
@@ -58,10 +58,9 @@ class BrokenError(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One way out and its patience. `exact`: its errors tell "never sent" from "cut"."""
+    """One way out. `exact`: its errors tell "never sent" from "cut"."""
 
     carrier: Carrier
-    patience: Patience
     exact: bool = False
 
     @asynccontextmanager
@@ -91,13 +90,13 @@ class Door:
     ) -> Reply:
         """The head of an answer. Raises what `ANY` names, untranslated, and `NotSentError`."""
         try:
-            return await self.carrier.send(method, url, headers, content, self.patience)
+            return await self.carrier.send(method, url, headers, content)
         except (httpx.InvalidURL, UnicodeError) as error:  # also a name that can't be one
             raise NotSentError(words(error, headers)) from None
 
 
 def opened(
-    patience: Patience,
+    timeout: httpx.Timeout,
     limit: int | None,
     *,
     trust: ssl.SSLContext | None,
@@ -112,17 +111,17 @@ def opened(
     """
     carrier: Carrier
     if backend is not None:
-        carrier = ByHttpx(backend)
+        carrier = ByHttpx(backend, timeout)
     elif proxies and (named := _proxies()):
         limits = httpx.Limits(
             max_connections=limit,
             max_keepalive_connections=0 if exact else limit,
             keepalive_expiry=KEEP_ALIVE,
         )
-        carrier = ByHttpx(_by_proxy(named, limits, trust))
+        carrier = ByHttpx(_by_proxy(named, limits, trust), timeout)
     else:
-        carrier = Single(trust) if exact else Pooled(trust, limit)
-    return Door(carrier, patience, exact)
+        carrier = Single(trust, timeout) if exact else Pooled(trust, timeout, limit)
+    return Door(carrier, exact)
 
 
 def _proxies() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from ipaddress import ip_address
-from typing import Any, cast
+from typing import cast
 
 import httpcore
 import httpx
@@ -15,21 +15,21 @@ _ENOUGH = 1 << 18  # bytes that wait to be read before the other side is made to
 
 
 async def connected(
-    host: str, port: int, trust: ssl.SSLContext | bool | None, patience: float
+    host: str, port: int, trust: ssl.SSLContext | bool | None, seconds: float | None
 ) -> Stream:
-    """Connect, with TLS unless `trust` is None, within so many seconds.
+    """Connect, with TLS unless `trust` is None, within so many seconds, or however long it takes.
 
     Raises `httpx.ConnectError`, `httpx.ConnectTimeout`: nothing was sent.
     """
     head_start = None if _is_address(host) else _HEAD_START
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds):
             _, stream = await loop.create_connection(
                 Stream, host, port, ssl=trust, happy_eyeballs_delay=head_start
             )
     except TimeoutError:
-        raise httpx.ConnectTimeout(f"no connection within {patience:g} seconds") from None
+        raise httpx.ConnectTimeout(f"no connection within {seconds} seconds") from None
     except Exception as error:  # whatever went wrong: no byte of a request has left
         raise httpx.ConnectError(str(error)) from error
     return stream
@@ -127,7 +127,3 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def aclose(self) -> None:
         """Let go at once: nothing that is still to be sent or read matters any more."""
         self._transport.abort()
-
-    def get_extra_info(self, info: str) -> Any:
-        """Nothing that httpcore could ask for is needed here."""
-        return None

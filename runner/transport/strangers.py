@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
+import httpx
+
 from runner.apis import is_loopback
 from runner.dialects import Answer
 from runner.errors import ConfigurationError
-from runner.transport.carriers import Patience, Reply
+from runner.transport.carriers import Reply
 from runner.transport.door import (
     ANY,
     GREETING,
@@ -18,9 +20,9 @@ from runner.transport.door import (
     words,
 )
 
-_LOOK = Patience(10, 10, 10, 10)  # as long as Runway itself waits for an image
+_LOOK = httpx.Timeout(10)  # as long as Runway itself waits for an image
 _LOOK_WHOLE = 20.0
-_NOTE = Patience(10, 10, 10, 10)
+_NOTE = httpx.Timeout(10)
 _NOTE_WHOLE = 15.0
 
 

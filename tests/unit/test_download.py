@@ -28,7 +28,6 @@ from runner.events import Event, FetchFailed, LinkExpired, Saved
 from runner.sandbox import FilmSpec, tiny
 from runner.tags import write
 from runner.transport import Transport, client
-from runner.transport.carriers import Patience
 
 FILM = tiny(FilmSpec.of("task-1", {"promptText": "A cat"}))
 OTHER = tiny(FilmSpec.of("task-2", {}))
@@ -328,7 +327,7 @@ def test_a_film_is_as_long_as_announced(announced: int, tmp_path: Path) -> None:
 def test_a_download_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A film that trickles in for ever is asked for anew."""
     monkeypatch.setattr(module, "_LONGEST", 0.02)
-    monkeypatch.setattr(client, "_FILM", Patience(5, 5, 5, 5))
+    monkeypatch.setattr(client, "_FILM", httpx.Timeout(5))
     with serving(half(Peer.hold)) as server:
         event = fetch(server.url, tmp_path / "lamp.mp4")
     assert isinstance(event, LinkExpired)

@@ -40,6 +40,7 @@ FLOORS: dict[str, set[str]] = {
     "manifest": {"jobs", "compact", "errors", "models"},
     "ledger": {"jobs", "errors", "events"},
     "apis": {"errors"},
+    "credentials": {"apis", "errors"},
     "transport": {"apis", "dialects", "errors"},
     "prober": {"dialects", "images", "transport"},
     "account": {"apis", "dialects", "events", "transport"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.apis import APIS
-from runner.batch import read_key
+from runner.credentials import read_key
 from runner.errors import ConfigurationError
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import lifecycle, policy
+from runner import lifecycle, pace, policy
 from runner.events import (
     Abandoned,
     Accepted,
@@ -363,33 +363,33 @@ def test_a_sheet_takes_back_the_charges_that_the_lifecycle_gives_back(event: Eve
 @given(now=st.floats(0, 1e7), wait=st.floats(0.001, 4000))
 def test_a_wait_ends_on_a_beat_and_is_hardly_longer(now: float, wait: float) -> None:
     """It is never shorter than asked by more than a tenth of a beat."""
-    found = policy.on_the_beat(now, wait)
-    beats = (now + found) / policy.BEAT
+    found = pace.on_the_beat(now, wait)
+    beats = (now + found) / pace.BEAT
     assert abs(beats - round(beats)) < 1e-3
-    assert wait - policy.BEAT / 10 - 1e-6 <= found <= wait + policy.BEAT + 1e-6
+    assert wait - pace.BEAT / 10 - 1e-6 <= found <= wait + pace.BEAT + 1e-6
 
 
 @given(
     beat=st.integers(0, 10**8),
     gap=st.integers(1, 1000),
-    late=st.lists(st.floats(0, policy.BEAT / 2), min_size=1, max_size=20),
+    late=st.lists(st.floats(0, pace.BEAT / 2), min_size=1, max_size=20),
 )
 def test_answers_within_a_beat_keep_the_rhythm(beat: int, gap: int, late: list[float]) -> None:
     """Twenty polls every second take twenty seconds, not twenty beats more."""
-    asked = beat * policy.BEAT
+    asked = beat * pace.BEAT
     for lateness in late:
         now = asked + lateness
-        asked = now + policy.on_the_beat(now, gap * policy.BEAT, asked)
-    assert asked == pytest.approx((beat + gap * len(late)) * policy.BEAT, abs=1e-4)
+        asked = now + pace.on_the_beat(now, gap * pace.BEAT, asked)
+    assert asked == pytest.approx((beat + gap * len(late)) * pace.BEAT, abs=1e-4)
 
 
-@given(now=st.floats(0, 1e6), slow=st.floats(policy.BEAT, 60), wait=st.floats(0.1, 60))
+@given(now=st.floats(0, 1e6), slow=st.floats(pace.BEAT, 60), wait=st.floats(0.1, 60))
 def test_after_a_slow_answer_the_whole_wait_is_kept(now: float, slow: float, wait: float) -> None:
     """A provider that takes long to answer is not asked again at once."""
-    found = policy.on_the_beat(now, wait, now - slow - 1e-6)
-    assert found >= wait - policy.BEAT / 10 - 1e-6
+    found = pace.on_the_beat(now, wait, now - slow - 1e-6)
+    assert found >= wait - pace.BEAT / 10 - 1e-6
 
 
 def test_no_wait_stays_none() -> None:
     """A video that is ready is fetched at once."""
-    assert policy.on_the_beat(12.345, 0.0) == 0.0
+    assert pace.on_the_beat(12.345, 0.0) == 0.0

@@ -9,7 +9,6 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -44,7 +43,6 @@ from runner.transport import (
 )
 from runner.transport import client as module
 from runner.transport import tell as note
-from runner.transport.carriers import Patience
 from runner.transport.sockets import Stream
 
 KEY = "sk-very-secret-key"
@@ -273,9 +271,9 @@ def test_what_breaks_inside_tls_may_have_been_sent(
 # ---------------------------------------------------------------- time
 
 
-def impatient(**changes: float) -> Patience:
+def impatient(**changes: float) -> httpx.Timeout:
     """A minute for everything but what a test names."""
-    return replace(Patience(60, 60, 60, 60), **changes)
+    return httpx.Timeout(60, **changes)
 
 
 def hold(peer: Peer) -> None:
