@@ -14,7 +14,8 @@ import sqlite3
 import httpx
 
 from benchmarks.peers import MODEL, PROMPT, RATIO, Asked, asked
-from runner.transport.carriers import Carrier, Pooled, Single
+from runner.transport.carriers import Carrier, Single
+from runner.transport.pooled import Pooled
 
 HEADERS = {"Authorization": "Bearer bench", "X-Runway-Version": "2024-11-06"}
 TIMEOUT = httpx.Timeout(60)
@@ -80,7 +81,7 @@ async def main() -> None:
     job = asked()
     places = asyncio.Semaphore(job.concurrency)
     db = opened(job)
-    free = Pooled(None, TIMEOUT, limit=64)
+    free = Pooled(None, TIMEOUT, limit=64, whole=60.0)
     paid = Single(None, TIMEOUT)
 
     async def in_turn(image: str) -> None:

@@ -8,14 +8,15 @@ costs a quarter as much, but calls a connection that was cut "never connected", 
 question twice: there nothing hangs on it, and all that happens is `BrokenError`. No retry of a
 paid request and no redirect is ever a library's own choice.
 
-`client` and `strangers` say what is asked for; a `door` translates what goes wrong; `carriers`
-send, over `sockets` of their own or a library's.
+`client` and `strangers` say what is asked for; a `door` translates what goes wrong into
+`failures`, and reads a `whole` answer; `carriers` send, over `sockets` of their own or a library's
+(`pooled`).
 """
 
 from __future__ import annotations
 
 from runner.transport.client import Download, Transport
-from runner.transport.door import BrokenError, NotSentError, TransportError
+from runner.transport.failures import BrokenError, NotSentError, TransportError
 from runner.transport.strangers import Onlooker, tell
 
 __all__ = [

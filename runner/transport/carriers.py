@@ -1,4 +1,4 @@
-"""What carries a request: a connection of its own, aiohttp's pool, or any transport of httpx.
+"""What carries a request: a connection of its own, or any transport of httpx; or `pooled`.
 
 All three send exactly what they are given, once: no cookie, no redirect, no credentials of their
 own. Errors leave untranslated; the door knows what they mean.
@@ -9,13 +9,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Protocol
+from functools import lru_cache
+from typing import ClassVar, Protocol
 
-import aiohttp
 import httpcore
 import httpx
-import yarl
 
 from runner.transport.sockets import connected
 
@@ -33,7 +31,9 @@ class Reply:
 
 
 class Carrier(Protocol):
-    """One way to the other side. Raises what its library raises."""
+    """One way to the other side. Raises what its library raises: `errors`, and httpx's kinds."""
+
+    errors: ClassVar[tuple[type[Exception], ...]]
 
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes
@@ -52,6 +52,8 @@ class Single:
     Raises `httpx.ConnectError` or `httpx.ConnectTimeout` while nothing has left, and httpcore's
     errors from then on. A pool would only cost: nothing is ever reused.
     """
+
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, trust: ssl.SSLContext | None, timeout: httpx.Timeout) -> None:
         self._trust = trust
@@ -86,70 +88,17 @@ class Single:
         except BaseException:
             await stream.aclose()
             raise
-        headers = _lowered(response.headers)
+        headers = lowered(response.headers)
         return Reply(response.status, headers, response.aiter_stream(), stream.aclose)
 
     async def aclose(self) -> None:
         """Nothing is kept open."""
 
 
-class Pooled:
-    """aiohttp's connections, kept for the next request; made inside the event loop.
-
-    A third of the CPU of httpx's own pool, and the same with any number of connections. But it
-    calls a connection that was cut "never connected", and may ask a question twice.
-    """
-
-    def __init__(
-        self, trust: ssl.SSLContext | None, timeout: httpx.Timeout, limit: int | None
-    ) -> None:
-        self._trust = trust
-        self._timeout = aiohttp.ClientTimeout(
-            sock_connect=timeout.connect, sock_read=timeout.read, connect=timeout.pool
-        )
-        self._limit = limit or 0
-        self._session: aiohttp.ClientSession | None = None
-
-    async def send(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes
-    ) -> Reply:
-        """Send over a connection that is free, or over a new one."""
-        session = self._session = self._session or self._opened()
-        try:
-            response = await session.request(
-                method,
-                _quoted(url),
-                headers=headers,
-                data=content or None,
-                allow_redirects=False,
-                timeout=self._timeout,
-            )
-        except aiohttp.ClientError:
-            raise
-        except ValueError as error:  # a user or password in the address that can't be sent
-            raise httpx.InvalidURL(str(error)) from None
-        return Reply(
-            response.status,
-            _lowered(response.raw_headers),
-            response.content.iter_any(),
-            partial(_let_go, response),
-        )
-
-    def _opened(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self._limit, keepalive_timeout=KEEP_ALIVE, ssl=self._trust or True
-        )
-        jar = aiohttp.DummyCookieJar()
-        return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False)
-
-    async def aclose(self) -> None:
-        """Close the connections that are kept."""
-        if self._session:
-            await self._session.close()
-
-
 class ByHttpx:
     """Any transport of httpx: the environment's proxies, or a stand-in for the network."""
+
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(self, transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout) -> None:
         self._transport = transport
@@ -162,7 +111,7 @@ class ByHttpx:
         request = _request(method, url, headers, content, self._timeout)
         response = await self._transport.handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        headers, pieces = _lowered(response.headers.raw), aiter(response.stream)
+        headers, pieces = lowered(response.headers.raw), aiter(response.stream)
         return Reply(response.status_code, headers, pieces, response.aclose)
 
     async def aclose(self) -> None:
@@ -189,22 +138,6 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-@lru_cache(2048)
-def _quoted(url: str) -> yarl.URL:
-    """The very address that httpx would ask; signed links must not be spelt anew."""
-    try:
-        address = yarl.URL(str(httpx.URL(url)), encoded=True)
-        _ = address.explicit_port  # its parts are read only when asked for
-    except ValueError as error:
-        raise httpx.InvalidURL(str(error)) from None
-    return address
-
-
-def _lowered(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def lowered(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """The headers of an answer by their names in lower case; of two alike the last."""
     return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in pairs}
-
-
-async def _let_go(response: aiohttp.ClientResponse) -> None:
-    """Give the connection back, or close it when there is more to come over it."""
-    response.release()

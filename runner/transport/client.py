@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
 from runner.apis import is_loopback
 from runner.dialects import Answer
-from runner.transport.carriers import Reply
-from runner.transport.door import GREETING, BrokenError, Door, opened, trusted, within
+from runner.transport.door import GREETING, Door, opened, trusted
 
-_MEGABYTE = 1 << 20
 _SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
-_PAID = httpx.Timeout(connect=15, read=120, write=30, pool=15)
-_FREE = httpx.Timeout(connect=15, read=30, write=30, pool=60)
-_GZIP = (zlib.MAX_WBITS | 16,)
-_DEFLATE = (zlib.MAX_WBITS, -zlib.MAX_WBITS)  # with zlib's head, as the standard says, or without
-_PACKINGS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
-_TOO_MUCH = "an answer of more than a megabyte"
-_WHOLE = 300.0  # an answer that trickles in may not hold a paid request, or a drain, for ever
+# An answer that trickles in may not hold a paid request, or a drain, for ever.
+_PAID, _PAID_WHOLE = httpx.Timeout(connect=15, read=120, write=30, pool=15), 300.0
+_FREE, _FREE_WHOLE = httpx.Timeout(connect=15, read=30, write=30, pool=30), 30.0
 _FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
 
 
@@ -54,17 +48,13 @@ class Transport:
         trust = trusted() if backend is None else None
         proxies = not is_loopback(base_url)
 
-        def door(timeout: httpx.Timeout, limit: int | None, *, exact: bool = False) -> Door:
-            return opened(
-                timeout, limit, trust=trust, proxies=proxies, backend=backend, exact=exact
-            )
-
+        door = partial(opened, trust=trust, proxies=proxies, backend=backend)
         self._base_url = base_url.rstrip("/")
         self._asking = {**GREETING, "Accept": "application/json", **headers}
         self._telling = {**self._asking, "Content-Type": "application/json"}
         self._key = headers.get("Authorization", "").removeprefix("Bearer ")
-        self._paid = door(_PAID, None, exact=True)
-        self._free = door(_FREE, connections)
+        self._paid = door(_PAID, None, exact=True, whole=_PAID_WHOLE)
+        self._free = door(_FREE, connections, whole=_FREE_WHOLE)
         self._films = door(_FILM, connections)
 
     async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
@@ -82,16 +72,15 @@ class Transport:
         if body is not None:
             headers = self._telling
             content = json.dumps(body, ensure_ascii=False).encode()
-        with within(_WHOLE, "no whole answer"):
-            async with door.answer(method, self._base_url + path, headers, content) as reply:
-                return self._without_key(await _whole(reply))
+        return self._without_key(await door.ask(method, self._base_url + path, headers, content))
 
     def _without_key(self, answer: Answer) -> Answer:
         """A provider may quote the key in an error; it goes no further than here."""
         if len(self._key) < _SHORTEST_KEY:
             return answer
-        headers = {name: value.replace(self._key, "***") for name, value in answer.headers.items()}
-        body = answer.body
+        headers, body = answer.headers, answer.body
+        if any(self._key in value for value in headers.values()):
+            headers = {name: value.replace(self._key, "***") for name, value in headers.items()}
         if b"\\" in body or b"\0" in body:  # JSON has other spellings for the same text
             body = _plainly_spelt(body)
         return Answer(answer.status, headers, body.replace(self._key.encode(), b"***"))
@@ -121,34 +110,3 @@ def _plainly_spelt(body: bytes) -> bytes:
         return json.dumps(json.loads(body)).encode()
     except (ValueError, RecursionError):
         return body
-
-
-async def _whole(reply: Reply) -> Answer:
-    """The status, headers and body; unpacked, once at most, and never more than a megabyte."""
-    received = bytearray()
-    async for piece in reply.pieces:
-        received += piece
-        if len(received) > _MEGABYTE:
-            raise BrokenError(_TOO_MUCH)
-    packing = reply.headers.get("content-encoding", "").strip().lower()
-    if "," in packing:
-        raise BrokenError(f"an answer packed more than once ({packing[:40]})")
-    body = bytes(received)
-    return Answer(reply.status, reply.headers, _unpacked(body, _PACKINGS.get(packing, ())))
-
-
-def _unpacked(body: bytes, forms: tuple[int, ...]) -> bytes:
-    """What was packed in one of these forms of zlib's; never more of it than a megabyte is made.
-
-    What nobody knows is left as it came, and so is a missing end: the text itself says whether it
-    is whole.
-    """
-    if not body or not forms:
-        return body
-    for form in forms:
-        with suppress(zlib.error):
-            plain = zlib.decompressobj(form).decompress(body, _MEGABYTE + 1)
-            if len(plain) > _MEGABYTE:
-                raise BrokenError(_TOO_MUCH)
-            return plain
-    raise BrokenError("an answer that can't be unpacked")

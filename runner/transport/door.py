@@ -1,22 +1,23 @@
-"""One client, its patience, and what its errors mean: never sent, or broken off."""
+"""One way out, its patience, and what its errors mean: never sent, or broken off."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from urllib.request import getproxies
 
-import aiohttp
-import anyio
 import httpcore
 import httpx
 
 from runner import __version__
+from runner.dialects import Answer
 from runner.errors import ConfigurationError
-from runner.transport.carriers import KEEP_ALIVE, ByHttpx, Carrier, Pooled, Reply, Single
+from runner.transport.carriers import KEEP_ALIVE, ByHttpx, Carrier, Reply, Single
+from runner.transport.failures import BrokenError, NotSentError, TransportError, within, words
+from runner.transport.whole import whole
 
 GREETING = {"User-Agent": f"image-to-video-runner/{__version__}", "Accept-Encoding": "gzip"}
 _PORTS = 65535
@@ -36,32 +37,40 @@ _HTTPCORE = (
     httpcore.ProtocolError,
     httpcore.ConnectionNotAvailable,
 )
-_QUOTING = (httpx.LocalProtocolError, httpcore.LocalProtocolError)
-# Everything that the libraries raise. A name that can't be one is met before anything is sent.
-ANY = (
-    *(httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, ssl.SSLError, OverflowError),
-    *_HTTPCORE,
-)
+# Raised by every library. A name that can't be one is met before anything is sent.
+KNOWN = (httpx.HTTPError, httpx.StreamError, ssl.SSLError, OverflowError, *_HTTPCORE)
 
 
-class TransportError(Exception):
-    """A request without a whole answer; the text never holds an address's query or a key."""
-
-
-class NotSentError(TransportError):
-    """The request never reached the other side."""
-
-
-class BrokenError(TransportError):
-    """The request may have reached the other side; its answer is lost or only partly here."""
-
-
-@dataclass(frozen=True, slots=True)
 class Door:
-    """One way out. `exact`: its errors tell "never sent" from "cut"."""
+    """One way out, by a carrier that is made when the first request leaves.
 
-    carrier: Carrier
-    exact: bool = False
+    `exact`: its errors tell "never sent" from "cut". `whole` are the seconds in which `ask` must
+    have all of an answer, unless the carrier sees to that.
+    """
+
+    def __init__(
+        self, make: Callable[[], Carrier], *, exact: bool = False, whole: float | None = None
+    ) -> None:
+        self._make = make
+        self._exact = exact
+        self._whole = whole
+        self._carrier: Carrier | None = None
+
+    async def ask(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> Answer:
+        """Send a request and read its whole answer. Raises `NotSentError` or `BrokenError`."""
+        with within(self._whole, "no whole answer") if self._whole else nullcontext():
+            try:
+                reply = await self._sent(method, url, headers, content)
+                try:
+                    return await whole(reply)
+                finally:
+                    await reply.aclose()
+            except self._known as error:
+                raise self._meaning(error, headers) from None
+            except TimeoutError:  # of the carrier that sees to `whole` itself
+                raise BrokenError("no whole answer in time") from None
 
     @asynccontextmanager
     async def answer(
@@ -77,22 +86,32 @@ class Door:
                 yield reply
             finally:
                 await reply.aclose()
-        except ANY as error:
-            never = self.exact and isinstance(error, _NEVER_SENT)
-            raise (NotSentError if never else BrokenError)(words(error, headers)) from None
+        except self._known as error:
+            raise self._meaning(error, headers) from None
 
     async def aclose(self) -> None:
         """Close its connections."""
-        await self.carrier.aclose()
+        if self._carrier:
+            await self._carrier.aclose()
 
     async def _sent(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes
     ) -> Reply:
-        """The head of an answer. Raises what `ANY` names, untranslated, and `NotSentError`."""
+        """The head of an answer. Raises what the libraries raise, untranslated."""
+        carrier = self._carrier = self._carrier or self._make()
         try:
-            return await self.carrier.send(method, url, headers, content)
+            return await carrier.send(method, url, headers, content)
         except (httpx.InvalidURL, UnicodeError) as error:  # also a name that can't be one
             raise NotSentError(words(error, headers)) from None
+
+    def _meaning(self, error: Exception, headers: Mapping[str, str]) -> TransportError:
+        never = self._exact and isinstance(error, _NEVER_SENT)
+        return (NotSentError if never else BrokenError)(words(error, headers))
+
+    @property
+    def _known(self) -> tuple[type[Exception], ...]:
+        """Everything that the libraries raise."""
+        return (*KNOWN, *(self._carrier.errors if self._carrier else ()))
 
 
 def opened(
@@ -103,25 +122,34 @@ def opened(
     proxies: bool,
     backend: httpx.AsyncBaseTransport | None = None,
     exact: bool = False,
+    whole: float | None = None,
 ) -> Door:
     """A door of at most `limit` connections at once; `exact` takes a new one for each request.
 
     `backend` stands in for the network. Raises `ConfigurationError` for a proxy in the
     environment that can't be used.
     """
-    carrier: Carrier
-    if backend is not None:
-        carrier = ByHttpx(backend, timeout)
-    elif proxies and (named := _proxies()):
+    if backend is None and proxies and (named := _proxies()):
         limits = httpx.Limits(
             max_connections=limit,
             max_keepalive_connections=0 if exact else limit,
             keepalive_expiry=KEEP_ALIVE,
         )
-        carrier = ByHttpx(_by_proxy(named, limits, trust), timeout)
-    else:
-        carrier = Single(trust, timeout) if exact else Pooled(trust, timeout, limit)
-    return Door(carrier, exact)
+        backend = _by_proxy(named, limits, trust)
+    if backend is not None:
+        return Door(partial(ByHttpx, backend, timeout), exact=exact, whole=whole)
+    if exact:
+        return Door(partial(Single, trust, timeout), exact=True, whole=whole)
+    return Door(partial(_pooled, trust, timeout, limit, whole))
+
+
+def _pooled(
+    trust: ssl.SSLContext | None, timeout: httpx.Timeout, limit: int | None, whole: float | None
+) -> Carrier:
+    """A pool; what it is made of is loaded only now, while paid requests are on their way."""
+    from runner.transport.pooled import Pooled  # noqa: PLC0415 - a fifth of what a start takes
+
+    return Pooled(trust, timeout, limit, whole)
 
 
 def _proxies() -> dict[str, str]:
@@ -176,28 +204,3 @@ def trusted() -> ssl.SSLContext:
     except OSError as error:
         reason = f"the certificates can't be read: {error.strerror or error}"
         raise ConfigurationError(f"{reason}; is SSL_CERT_FILE right?") from None
-
-
-@contextmanager
-def within(seconds: float, wanted: str = "no answer") -> Iterator[None]:
-    """Raises `BrokenError` when it takes longer, however steadily an answer trickles in."""
-    try:
-        with anyio.fail_after(seconds):
-            yield
-    except TimeoutError:
-        raise BrokenError(f"{wanted} within {seconds:g} seconds") from None
-
-
-def words(error: Exception, headers: Mapping[str, str]) -> str:
-    """The kind of error and its reason, unless that quotes a key or a URL with its signature.
-
-    A `LocalProtocolError` quotes the header that could not be sent, others what came instead of
-    an answer.
-    """
-    reason = "".join(letter for letter in str(error) if letter.isprintable())
-    kind = type(error).__name__
-    key = headers.get("Authorization", "").rpartition(" ")[2]
-    quoting = "://" in reason or "?" in reason or (key and key in reason)
-    if not reason or quoting or isinstance(error, _QUOTING):
-        return kind
-    return f"{kind}: {reason[:200]}"

@@ -10,15 +10,8 @@ from runner.apis import is_loopback
 from runner.dialects import Answer
 from runner.errors import ConfigurationError
 from runner.transport.carriers import Reply
-from runner.transport.door import (
-    ANY,
-    GREETING,
-    BrokenError,
-    opened,
-    trusted,
-    within,
-    words,
-)
+from runner.transport.door import GREETING, KNOWN, opened, trusted
+from runner.transport.failures import BrokenError, within, words
 
 _LOOK = httpx.Timeout(10)  # as long as Runway itself waits for an image
 _LOOK_WHOLE = 20.0
@@ -73,5 +66,5 @@ async def tell(url: str, content: bytes, media_type: str) -> int:
             door = opened(_NOTE, None, trust=trusted(), proxies=proxies, exact=True)
             async with aclosing(door), door.answer("POST", url, headers, content) as reply:
                 return reply.status
-    except (*ANY, OSError, ValueError, ConfigurationError) as error:  # also a bad proxy
+    except (*KNOWN, OSError, ValueError, ConfigurationError) as error:  # also a bad proxy
         raise BrokenError(words(error, headers)) from None

@@ -317,18 +317,22 @@ def test_a_request_that_stalls_may_have_been_charged(monkeypatch: pytest.MonkeyP
 
 
 def test_waiting_for_a_free_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A free question that finds every connection busy gives up in time."""
-    monkeypatch.setattr(module, "_FREE", impatient(pool=0.01))
+    """A download that finds every connection busy gives up in time."""
+    monkeypatch.setattr(module, "_FILM", impatient(pool=0.01))
     found: list[TransportError] = []
+
+    async def fetch(transport: Transport) -> None:
+        async with transport.download(f"{server.url}/film.mp4"):
+            pass
 
     async def story(transport: Transport) -> None:
         async with anyio.create_task_group() as group:
             for _ in range(2):
-                group.start_soon(transport.ask, "GET", "/held")
+                group.start_soon(fetch, transport)
             while len(server.asked) < 2:
                 await anyio.sleep(0)
             try:
-                await transport.ask("GET", "/waiting")
+                await fetch(transport)
             except TransportError as error:
                 found.append(error)
             group.cancel_scope.cancel()
@@ -339,20 +343,23 @@ def test_waiting_for_a_free_line_has_an_end(monkeypatch: pytest.MonkeyPatch) -> 
     assert "ConnectionTimeoutError" in str(found[0])
 
 
-def test_an_answer_that_trickles_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("paid", [True, False])
+@pytest.mark.parametrize("answered", [b"", answer(b"{", content_length="100")], ids=["", "head"])
+def test_an_answer_has_an_end(paid: bool, answered: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A paid request is shielded from cancelling, so its answer may not take for ever."""
-    monkeypatch.setattr(module, "_WHOLE", 0.02)
-    monkeypatch.setattr(module, "_PAID", impatient(read=5))
+    name = "_PAID" if paid else "_FREE"
+    monkeypatch.setattr(module, f"{name}_WHOLE", 0.02)
+    monkeypatch.setattr(module, name, impatient(read=5))
 
     def trickle(peer: Peer) -> None:
         peer.read()
-        peer.send(answer(b"{", content_length="100"))
+        peer.send(answered)
         peer.hold()
 
     with serving(trickle) as server:
-        got = outcome(server.url, paid=True)
+        got = outcome(server.url, paid=paid)
     assert isinstance(got, BrokenError)
-    assert "whole answer" in str(got)
+    assert "no whole answer" in str(got)
 
 
 # ---------------------------------------------------------------- what comes through
