@@ -142,7 +142,7 @@ class Bookkeeper:
 
     def streak(self, job: Job) -> Streak:
         """What this run remembers of a job between two steps."""
-        return self._streaks.get(job.key, Streak())
+        return self._streaks.get(job.key, policy.UNTRIED)
 
     def next_step(self, job: Job) -> Step | None:
         """What to do next for a job, or None when it waits for a person or is at its end."""
@@ -236,6 +236,14 @@ class Bookkeeper:
             words = f"answered with the id of another job's task, {event.task_id}"
             return Lost(Problem("duplicate_task_id", words, event.request_id))
         return policy.judge(job, event, self.streak(job), self._limits, self._wall())
+
+    def note(self, job: Job, event: Event) -> bool:
+        """Take note of an answer that says nothing new; False when there is more to it."""
+        now, streak = self._wall(), self.streak(job)
+        if self._limits.auto or not policy.is_nothing_new(job, event, streak, self._limits, now):
+            return False
+        self._streaks[job.key] = policy.remember(streak, event, now)
+        return True
 
     def take(self, job: Job, event: Event) -> Job:
         """Store an event and draw its consequences for the run."""

@@ -47,6 +47,7 @@ _NO_MONEY = (
 _NO_MODEL = ("model_not_found", "no available channel")
 _NO_TASK = "task_not_exist"
 _LONGEST_LINK = 16_384
+_DEEPEST = 3
 
 _SUCCEEDED = frozenset({"SUCCEEDED", "SUCCESS", "COMPLETED"})
 _FAILED = frozenset({"FAILED", "FAILURE"})
@@ -146,21 +147,30 @@ def read_task(answer: Answer, task_id: str, now: float) -> Event:
 
 
 def _says_no_task(payload: Mapping[str, Any]) -> bool:
-    parts = (payload, _get(payload, "error"), _get(payload, "data"))
-    return any(
-        _text(_get(part, name)).lower() == _NO_TASK
-        for part in parts
-        for name in ("code", "message", "status")
-    )
+    for part in (payload, payload.get("error"), payload.get("data")):
+        if isinstance(part, dict):
+            for name in ("code", "message", "status"):
+                if _text(part.get(name)).lower() == _NO_TASK:
+                    return True
+    return False
 
 
-def _names_another(payload: Any, task_id: str) -> str:
+def _layers(payload: Any) -> list[dict[str, Any]]:
+    """An answer and what it wraps, from the outside in: three layers have been seen."""
+    layers: list[dict[str, Any]] = []
+    while isinstance(payload, dict) and len(layers) < _DEEPEST:
+        layers.append(payload)
+        payload = payload.get("data")
+    return layers
+
+
+def _names_another(layers: list[dict[str, Any]], task_id: str) -> str:
     """The ids that an answer names, if it names any and none of them is the one asked for."""
-    data = _get(payload, "data")
-    parts = (payload, data, _get(data, "data"))
-    ids = [
-        text for part in parts for name in ("id", "task_id") if (text := _text(_get(part, name)))
-    ]
+    ids = []
+    for part in layers:
+        for name in ("id", "task_id"):
+            if name in part and (text := _text(part[name])):
+                ids.append(text)
     return "" if task_id in ids else ", ".join(ids)
 
 
@@ -168,14 +178,11 @@ def _read_state(  # noqa: PLR0911 - one return an outcome
     answer: Answer, payload: Any, task_id: str
 ) -> Event:
     """What an answer with a state says. Most say that the task goes on: that costs least."""
-    if others := _names_another(payload, task_id):
+    layers = _layers(payload)
+    if others := _names_another(layers, task_id):
         words = f"an answer about another task, {_clipped(others, 100)}"
         return PollFailed(Problem("wrong_task", words, _problem(answer, payload).request_id))
-    layers = [
-        part
-        for part in (_get(payload, "data"), payload, _get(_get(payload, "data"), "data"))
-        if isinstance(part, dict)
-    ]
+    layers[:2] = layers[1::-1]  # what is wrapped once says more than its wrapping
     word = next((part["status"] for part in layers if _is_word(part.get("status"))), "")
     if not word:
         problem = _problem(answer, payload)

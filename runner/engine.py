@@ -199,22 +199,32 @@ class Engine:
                 async with self._polls if isinstance(step, Poll) else self._downloads:
                     event = await self._perform(step)
                 self._asked(job)
-                if job.status is Status.UNCERTAIN:
-                    found = policy.evidence(job, event, self._limits, self._wall())
-                    if found is None:
-                        self._ask_again_later(job)
+                if not self._books.note(job, event):
+                    job, event = self._heeded(job, event)
+                    if self._is_left(job):
                         return
-                    job = self._take(job, found)
-                event = self._books.judged(job, event)
-                job = self._take(job, event)
-                if given_up := policy.abandoned(job, self._books.streak(job)):
-                    job = self._take(job, given_up)
-                if job.status is Status.UNCERTAIN or policy.set_aside(self._books.streak(job)):
-                    return
                 wait = self._books.delay(job, event, asked)
                 due = isinstance(event, Rendered)
         finally:
             self._leave(job)
+
+    def _heeded(self, job: Job, event: Event) -> tuple[Job, Event]:
+        """The job after an answer, and what the answer amounts to."""
+        if job.status is Status.UNCERTAIN:
+            found = policy.evidence(job, event, self._limits, self._wall())
+            if found is None:
+                self._ask_again_later(job)
+                return job, event
+            job = self._take(job, found)
+        event = self._books.judged(job, event)
+        job = self._take(job, event)
+        if given_up := policy.abandoned(job, self._books.streak(job)):
+            job = self._take(job, given_up)
+        return job, event
+
+    def _is_left(self, job: Job) -> bool:
+        """Whether a job that was heard of is left: for a person, or for the next run."""
+        return job.status is Status.UNCERTAIN or policy.set_aside(self._books.streak(job))
 
     def _still_to_wait(self, job: Job) -> float:
         """Seconds until a job that an earlier pass left is due."""

@@ -90,15 +90,18 @@ class Streak:
     feed: bool = False
 
 
+UNTRIED = Streak()
+
+
 def remember(streak: Streak, event: Event, now: float) -> Streak:
     """The streak after an event. A source that gave nothing is left for the other one."""
     match event:
+        case StillRunning() | Rendered():
+            return replace(streak, failures=0, seen=now)
         case PollFailed():
             return replace(streak, failures=streak.failures + 1, feed=not streak.feed)
         case Invisible():
             return replace(streak, failures=0, feed=not streak.feed)
-        case StillRunning() | Rendered():
-            return replace(streak, failures=0, seen=now)
         case FetchFailed() | LinkExpired():
             return replace(streak, fetches=streak.fetches + 1)
         case Unserved():
@@ -187,6 +190,21 @@ def is_noteworthy(before: Job, event: Event) -> bool:
             return before.problem is None or before.problem.code != problem.code
         case _:
             return True
+
+
+def is_nothing_new(job: Job, event: Event, streak: Streak, limits: Limits, now: float) -> bool:
+    """Whether an answer only says what is known: the most usual one, so it is asked for first.
+
+    Then `judge` would leave it as it is, no trouble ends or begins, and of what is remembered
+    only `seen` changes.
+    """
+    return (
+        isinstance(event, StillRunning)
+        and job.status is Status.RUNNING
+        and not is_noteworthy(job, event)
+        and not (streak.failures or streak.fetches)
+        and now - job.since < limits.task_timeout
+    )
 
 
 # ---------------------------------------------------------------- when

@@ -37,10 +37,10 @@ class Provider:
     async def perform(self, step: Step) -> Event:
         """Do one step. Shielding a paid one from cancellation is the caller's business."""
         match step:
-            case Submit(job=job):
-                return await self._submit(job)
             case Poll(job=job, feed=feed):
                 return await self._poll(job, feed=feed and bool(self._api.feed))
+            case Submit(job=job):
+                return await self._submit(job)
             case Fetch(job=job):
                 place, tags = self._place(job), self._tags(job)
                 return await self._downloader.fetch(job.url, job.task_id, place, tags)

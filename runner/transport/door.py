@@ -41,6 +41,9 @@ _HTTPCORE = (
 KNOWN = (httpx.HTTPError, httpx.StreamError, ssl.SSLError, OverflowError, *_HTTPCORE)
 
 
+_SEEN_TO = nullcontext()
+
+
 class Door:
     """One way out, by a carrier that is made when the first request leaves.
 
@@ -60,7 +63,7 @@ class Door:
         self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
     ) -> Answer:
         """Send a request and read its whole answer. Raises `NotSentError` or `BrokenError`."""
-        with within(self._whole, "no whole answer") if self._whole else nullcontext():
+        with within(self._whole, "no whole answer") if self._whole else _SEEN_TO:
             try:
                 reply = await self._sent(method, url, headers, content)
                 try:

@@ -165,6 +165,7 @@ def test_a_library_has_one_door(library: str, rooms: set[str]) -> None:
         ("runner", {"click", "yaml", "sqlite3", "anyio", "runner.api"}),
         ("runner.api", {"httpx", "aiohttp", "rich", "av"}),
         ("runner.cli", {"yaml", "sqlite3", "anyio", "httpx", "rich", "difflib"}),
+        ("runner.transport", {"aiohttp", "yarl"}),
         ("runner.commands.run", {"httpx", "aiohttp", "rich", "av", "imagesize"}),
         ("runner.commands.check", {"httpx", "aiohttp", "rich", "av", "imagesize"}),
         ("runner.commands.status", {"httpx", "aiohttp", "rich", "av"}),

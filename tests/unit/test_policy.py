@@ -262,6 +262,38 @@ def test_a_render_knows_between_which_ages_it_became_ready() -> None:
         assert judged == Rendered("https://x", *ages)
 
 
+@given(
+    st.sampled_from(ONE_OF_EACH),
+    st.sampled_from(Status),
+    st.sampled_from(["RUNNING", "PENDING"]),
+    st.sampled_from([None, PROBLEM]),
+    st.builds(Streak, *(st.integers(0, 12),) * 3, st.floats(0, 99), st.booleans()),
+    st.floats(100, 2 * LIMITS.task_timeout),
+)
+def test_nothing_new_leads_to_nothing(
+    event: Event, status: Status, word: str, problem: Problem | None, streak: Streak, now: float
+) -> None:
+    """What an answer that says nothing new is spared would have changed nothing."""
+    job = replace(running(), status=status, remote_status=word, problem=problem)
+    if not policy.is_nothing_new(job, event, streak, LIMITS, now):
+        return
+    after = policy.remember(streak, event, now)
+    assert policy.judge(job, event, streak, LIMITS, now) is event
+    assert not policy.is_noteworthy(job, event)
+    assert after == replace(streak, seen=now)
+    assert policy.count_trouble({"lost": 2, "failed": 3}, event) == {"lost": 2, "failed": 3}
+    assert policy.abandoned(job, after) is None
+    assert not policy.set_aside(after)
+    assert policy.is_nothing_new(job, event, after, LIMITS, now)
+
+
+def test_the_usual_answer_says_nothing_new() -> None:
+    """A task that runs on, as it did."""
+    job = replace(running(), remote_status="RUNNING")
+    assert policy.is_nothing_new(job, StillRunning("RUNNING"), Streak(), LIMITS, job.since + 1)
+    assert not policy.is_nothing_new(job, StillRunning("PENDING"), Streak(), LIMITS, job.since + 1)
+
+
 @given(st.integers(-5, 50), st.integers(0, 50), st.integers(0, 300), st.integers(1, 100))
 def test_room_keeps_to_every_limit(free: int, flying: int, backlog: int, allowed: int) -> None:
     """What is started now exceeds neither the level, nor the connections, nor the downloads."""
