@@ -263,18 +263,17 @@ def test_a_render_knows_between_which_ages_it_became_ready() -> None:
 
 
 @given(
-    st.sampled_from(ONE_OF_EACH),
-    st.sampled_from(Status),
     st.sampled_from(["RUNNING", "PENDING"]),
     st.sampled_from([None, PROBLEM]),
     st.builds(Streak, *(st.integers(0, 12),) * 3, st.floats(0, 99), st.booleans()),
     st.floats(100, 2 * LIMITS.task_timeout),
 )
 def test_nothing_new_leads_to_nothing(
-    event: Event, status: Status, word: str, problem: Problem | None, streak: Streak, now: float
+    word: str, problem: Problem | None, streak: Streak, now: float
 ) -> None:
     """What an answer that says nothing new is spared would have changed nothing."""
-    job = replace(running(), status=status, remote_status=word, problem=problem)
+    event = StillRunning("RUNNING")
+    job = replace(running(), remote_status=word, problem=problem)
     if not policy.is_nothing_new(job, event, streak, LIMITS, now):
         return
     after = policy.remember(streak, event, now)
@@ -284,7 +283,15 @@ def test_nothing_new_leads_to_nothing(
     assert policy.count_trouble({"lost": 2, "failed": 3}, event) == {"lost": 2, "failed": 3}
     assert policy.abandoned(job, after) is None
     assert not policy.set_aside(after)
-    assert policy.is_nothing_new(job, event, after, LIMITS, now)
+
+
+@pytest.mark.parametrize("event", ONE_OF_EACH, ids=lambda event: type(event).__name__)
+@pytest.mark.parametrize("status", Status)
+def test_only_a_running_task_can_say_nothing_new(event: Event, status: Status) -> None:
+    """Every other answer is heeded, and so is any answer about a job in doubt."""
+    usual = isinstance(event, StillRunning) and status is Status.RUNNING
+    job = replace(running(), status=status, remote_status="RUNNING")
+    assert policy.is_nothing_new(job, event, Streak(), LIMITS, job.since) == usual
 
 
 def test_the_usual_answer_says_nothing_new() -> None:
