@@ -5,6 +5,7 @@ The interpreter's own answer to Ctrl-C is a traceback, and an end by the signal 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from typing import NoReturn
@@ -39,6 +40,8 @@ def main() -> NoReturn:
     finally:
         # All is said and stored: a late signal changes nothing any more.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # To look for garbage in all that was imported is half of what ending takes.
+    gc.freeze()
     # An interrupt that went through an `exec` of text (a dataclass being made, say) makes CPython
     # end by the signal, caught or not, unless another `exec` came after.
     exec("")
