@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from runner.provider import Provider
     from runner.transport import Transport
 
+_BEFORE_POLLS = 1.0  # seconds after the first submits; no poll is due earlier, nor within its gap
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -186,6 +188,7 @@ class _Session:
             ledger.choose(row for row, chosen in enumerate(view.chosen) if chosen)
         ready = ledger.writes()
         ending = self._run(strangers)
+        ledger.refuse_displaced()
         self._company.settled()
         idle = ledger.writes() == ready
         if ledger.writes() != before:
@@ -261,12 +264,21 @@ class _Session:
             try:
                 async with anyio.create_task_group() as group:
                     group.start_soon(company.attend, _Helm(engine, self._ledger))
+                    group.start_soon(self._load, transport)
                     async with hooks.serving(), posters.serving():
                         ending = await engine.run(self._terms.deadline, once=self._terms.once)
                     group.cancel_scope.cancel()
             except BaseExceptionGroup as errors:
                 raise first_error(errors) from None
             return ending
+
+    async def _load(self, transport: Transport) -> None:
+        """Load what the first poll needs after the first submits have left, and before it is due.
+
+        Loaded by that poll it would come a tenth of a second late, and so would all that follow.
+        """
+        await anyio.sleep(min(_BEFORE_POLLS, self._batch.limits.poll_interval))
+        transport.load()
 
     def _provider(self, transport: Transport, *, private_hosts: bool) -> Provider:
         """What performs each step; with `private_hosts`, videos may come from this machine."""

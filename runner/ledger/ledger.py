@@ -30,6 +30,7 @@ from runner.events import (
 )
 from runner.jobs import ENDED, Entry, Job
 from runner.ledger.migrations import migrations
+from runner.ledger.place import Place
 from runner.ledger.reading import PLANNED, Origin, Reader, explained
 from runner.ledger.rescue import RescueFile
 from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, state_of, values_of
@@ -62,6 +63,8 @@ class Ledger(Reader):
         super().__init__(path, connection)
         self.run: int | None = None
         self._rescue: RescueFile | None = None
+        self._place: Place | None = None
+        self._displaced = False
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
@@ -73,6 +76,7 @@ class Ledger(Reader):
             try:
                 db = ledger._db
                 ledger._refuse_foreign()
+                ledger._place = Place(path)
                 db.enable_wal()
                 db.conn.execute("PRAGMA synchronous=FULL")
                 ledger._migrate()
@@ -130,8 +134,17 @@ class Ledger(Reader):
             migrations.apply(self._db)
 
     def close(self) -> None:
-        """Close the file; everything is committed already."""
-        self._db.close()
+        """Close the file; everything is committed already.
+
+        What was moved or deleted meanwhile is put back. Raises `StateError` when it can't be.
+        """
+        try:
+            if self._displaced and self._place:
+                with explained(self.path):
+                    self._place.put_back(self._db.conn)
+        finally:
+            self._displaced = False
+            self._db.close()
         if self._rescue:
             self._rescue.close()
 
@@ -186,6 +199,7 @@ class Ledger(Reader):
     @contextmanager
     def together(self) -> Iterator[None]:
         """Commit what is recorded inside as one, synced once; or nothing of it."""
+        self.refuse_displaced()
         try:
             with self._transaction():
                 yield
@@ -193,6 +207,17 @@ class Ledger(Reader):
             raise
         except StateError as error:
             raise _stopped(error) from error
+
+    def refuse_displaced(self) -> None:
+        """Raise `StateWriteError`, once, when the file was moved or deleted: buy nothing more."""
+        if self._place is None or self._displaced or self._place.is_kept():
+            return
+        self._displaced = True
+        raise StateWriteError(
+            f"{self.path}: was moved or deleted while it was in use; nothing more was bought, and "
+            "all that was stored is put back there (or in NAME.kept, where another file has its "
+            "place): run again"
+        )
 
     def _rescued(self, job: Job, task_id: str, error: StateError) -> StateWriteError:
         """Keep a paid task's id although the state file can't take it; returns what to say."""

@@ -92,6 +92,11 @@ class Door:
         except self._known as error:
             raise self._meaning(error, headers) from None
 
+    def load(self) -> Carrier:
+        """The carrier, made now if it was not."""
+        self._carrier = self._carrier or self._make()
+        return self._carrier
+
     async def aclose(self) -> None:
         """Close its connections."""
         if self._carrier:
@@ -101,9 +106,8 @@ class Door:
         self, method: str, url: str, headers: Mapping[str, str], content: bytes
     ) -> Reply:
         """The head of an answer. Raises what the libraries raise, untranslated."""
-        carrier = self._carrier = self._carrier or self._make()
         try:
-            return await carrier.send(method, url, headers, content)
+            return await self.load().send(method, url, headers, content)
         except (httpx.InvalidURL, UnicodeError) as error:  # also a name that can't be one
             raise NotSentError(words(error, headers)) from None
 

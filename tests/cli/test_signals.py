@@ -215,6 +215,34 @@ def test_two_names_of_one_state_file_are_one(provided: Provided) -> None:
     first.communicate()
 
 
+def test_a_state_file_that_is_deleted_during_a_run(provided: Provided) -> None:
+    """No more is bought, what was stored is put back, and the next run goes on from there."""
+    desk = provided("--render", "1s..1s", "--queue", "50ms..50ms")
+    desk.manifest(9)
+    process = desk.start("run", "batch.yaml", "--progress", "json")
+    assert process.stdout is not None
+    while '"running"' not in process.stdout.readline():
+        pass
+    shutil.rmtree(desk.folder / "state")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, (out, err)
+    assert "was moved or deleted" in err
+    assert "Traceback" not in err
+    assert desk.status()["counts"]["planned"] == 6
+    desk.run("run", "batch.yaml")
+    assert len(desk.audit()["charges"]) == 9
+
+
+def test_a_state_file_with_two_names(provided: Provided) -> None:
+    """A hard link would have a lock of its own: refused before anything is bought."""
+    desk = provided(*QUICK)
+    desk.manifest(1)
+    desk.run("run", "batch.yaml")
+    (desk.folder / "state" / "other.db").hardlink_to(desk.folder / "state" / "batch.db")
+    done = desk.run("run", "batch.yaml", "--state", "state/other.db", code=2)
+    assert "has 2 names" in done.stderr
+
+
 def test_a_key_that_the_provider_quotes_is_hidden(provided: Provided) -> None:
     """An error that repeats the key is stored and shown without it."""
     desk = provided(*QUICK, "--fault", f"poll:unknown-status:{KEY.upper()}#1")
