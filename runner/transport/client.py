@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,11 +13,12 @@ import httpx
 from runner.apis import is_loopback
 from runner.dialects import Answer
 from runner.transport.door import GREETING, Door, opened, trusted
+from runner.transport.failures import BrokenError
 
 _SHORTEST_KEY = 8  # anything shorter is no secret, and could be part of an honest word
 # An answer that trickles in may not hold a paid request, or a drain, for ever.
 _PAID, _PAID_WHOLE = httpx.Timeout(connect=15, read=120, write=30, pool=15), 300.0
-_FREE, _FREE_WHOLE = httpx.Timeout(connect=15, read=30, write=30, pool=30), 30.0
+_FREE, _FREE_WHOLE = httpx.Timeout(connect=15, read=30, write=30, pool=30), 45.0
 _FILM = httpx.Timeout(connect=15, read=60, write=30, pool=600)
 
 
@@ -58,8 +59,12 @@ class Transport:
         self._films = door(_FILM, connections)
 
     def load(self) -> None:
-        """Load what free requests need: it takes a tenth of a second, best while nothing is due."""
-        self._free.load()
+        """Load what free requests need: it takes a tenth of a second, best while nothing is due.
+
+        What can't be loaded now is tried again when it is needed.
+        """
+        with suppress(BrokenError):
+            self._free.load()
 
     async def pay(self, path: str, body: Mapping[str, object]) -> Answer:
         """POST the one request that costs money, once. Raises `NotSentError`, `BrokenError`."""

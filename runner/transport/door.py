@@ -93,8 +93,12 @@ class Door:
             raise self._meaning(error, headers) from None
 
     def load(self) -> Carrier:
-        """The carrier, made now if it was not."""
-        self._carrier = self._carrier or self._make()
+        """The carrier, made now if it was not. Raises `BrokenError` when that fails for now."""
+        if self._carrier is None:
+            try:
+                self._carrier = self._make()
+            except (ImportError, OSError) as error:  # no more open files, an upgrade at this moment
+                raise BrokenError(words(error, {})) from None
         return self._carrier
 
     async def aclose(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import anyio
@@ -40,9 +42,11 @@ from runner.transport import (
     NotSentError,
     Transport,
     TransportError,
+    door,
 )
 from runner.transport import client as module
 from runner.transport import tell as note
+from runner.transport.carriers import Carrier
 from runner.transport.sockets import Stream
 
 KEY = "sk-very-secret-key"
@@ -360,6 +364,32 @@ def test_an_answer_has_an_end(paid: bool, answered: bytes, monkeypatch: pytest.M
         got = outcome(server.url, paid=paid)
     assert isinstance(got, BrokenError)
     assert "no whole answer" in str(got)
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("aiohttp"), OSError(errno.EMFILE, "Too many open files")]
+)
+def test_what_cant_be_loaded_now_is_loaded_later(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool is imported at the first free request: that it fails must not end a run."""
+    load, failures = door._pooled, [error, error]
+
+    def sometimes(*given: Any) -> Carrier:
+        if failures:
+            raise failures.pop()
+        return load(*given)
+
+    monkeypatch.setattr(door, "_pooled", sometimes)
+
+    async def story(transport: Transport) -> None:
+        transport.load()
+        with pytest.raises(BrokenError, match=r"ImportError|Too many"):
+            await transport.ask("GET", "/task")
+        assert (await transport.ask("GET", "/task")).status == 200
+
+    with serving(replying(OK)) as server:
+        tell(server.url, story)
 
 
 # ---------------------------------------------------------------- what comes through
