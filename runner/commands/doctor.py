@@ -16,7 +16,7 @@ from runner.commands import options
 from runner.errors import ExitCode, StateError
 from runner.events import FileMissed
 from runner.history import contradiction
-from runner.jobs import Job, Problem
+from runner.jobs import Job, Problem, Status
 from runner.ledger import Ledger, PastEvent
 from runner.videos import look
 from runner.words import plural, printable
@@ -50,6 +50,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
             problems = [*ledger.defects(), *contradictions(ledger)]
             jobs = list(ledger.finished())
             rescued = len(ledger.rescued())
+            uncertain = ledger.counts()[Status.UNCERTAIN]
         finally:
             ledger.close()
     except StateError as error:
@@ -59,6 +60,9 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
     problems += [f"{job.id}: {missing[job.key]}" for job in lost]
     if rescued:
         problems.append(f"{plural(rescued, 'task id')} wait to be stored: the next run does it")
+    if uncertain:
+        settle = batch.caller.command("resolve")
+        problems.append(f"{plural(uncertain, 'job')} may have been charged: {settle}")
     click.echo("\n".join(printable(problem) for problem in problems) or "everything is in order")
     if lost and refetch:
         _refetch(batch, lost, missing)

@@ -27,6 +27,16 @@ def test_a_sound_batch(provided: Provided) -> None:
     assert "in order" in desk.run("doctor", "batch.yaml").stdout
 
 
+def test_a_job_in_doubt_is_not_in_order(provided: Provided) -> None:
+    """It needs a person: exit 4, and what to do."""
+    desk = provided(*QUICK, "--fault", "submit:charged-then-cut#1")
+    desk.manifest(2)
+    desk.run("run", "batch.yaml", code=4)
+    shown = desk.run("doctor", "batch.yaml", code=4).stdout
+    assert shown.startswith("1 job may have been charged: runner resolve batch.yaml")
+    assert "in order" not in shown
+
+
 def test_no_state_yet(desk: Desk) -> None:
     """Nothing was paid for: exit 0, and no file is made."""
     desk.manifest(1)
