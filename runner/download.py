@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import anyio
@@ -83,13 +83,12 @@ class Downloader:
         once it is whole: until then it is a `.part` file beside it.
         """
         part = target.with_name(f"{target.name}.{_tag(task_id)}.part")
+        saved: Saved | None = None
         try:
             await self._make_folder(target.parent.absolute())
-            _discard(part)  # perhaps a second name of a video that a killed run had just published
-            _discard(_beside(part))
             with anyio.fail_after(_LONGEST):
                 received = await self._receive(url, part)
-            saved: Saved = await self._in_thread(_finish, part, target, received, wanted)
+            saved = await self._in_thread(_finish, part, target, received, wanted)
             return saved
         except _FailedError as failed:
             return failed.event
@@ -102,8 +101,9 @@ class Downloader:
             passing = error.errno in {errno.EMFILE, errno.ENFILE}
             return FetchFailed(Problem("disk", words), local=not passing)
         finally:
-            _discard(part)
-            _discard(_beside(part))
+            if saved is None or wanted:  # otherwise its name is gone: it has the video's
+                _discard(part)
+                _discard(_beside(part))
 
     async def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -184,7 +184,7 @@ async def _stream(download: Download, part: Path) -> _Received:
     announced = download.headers.get("content-length", "")
     digest = hashlib.sha256()
     size = 0
-    with part.open("xb") as file:
+    with _made(part) as file:
         async for piece in download.pieces:
             size += len(piece)
             if size > _LARGEST:
@@ -195,6 +195,18 @@ async def _stream(download: Download, part: Path) -> _Received:
         words = f"{size} bytes of {announced} came"
         raise _FailedError(LinkExpired(Problem("download", words)))
     return _Received(digest.hexdigest(), size)
+
+
+def _made(part: Path) -> BinaryIO:
+    """A new file, never another's opened anew.
+
+    What has the name is a killed run's: perhaps the second name of a video that it had just
+    published.
+    """
+    with suppress(FileExistsError):
+        return part.open("xb")
+    part.unlink(missing_ok=True)
+    return part.open("xb")
 
 
 def _finish(
@@ -219,6 +231,7 @@ def _tagged(came: _Ready, wanted: Mapping[str, str]) -> _Ready:
     its digest was told.
     """
     copy = _beside(came.part)
+    _discard(copy)
     try:
         with came.part.open("rb") as source, copy.open("xb") as target:
             written = tags.write(source, target, wanted)
