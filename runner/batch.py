@@ -164,13 +164,18 @@ class Batch:
         return selection.mask(admission.ids_asked())
 
     @contextmanager
-    def view(self) -> Iterator[tuple[Overview, tuple[int, int]]]:
-        """The batch as it stands, and what was spent, without touching or locking anything."""
+    def view(self, *, to_run: bool = False) -> Iterator[tuple[Overview, tuple[int, int]]]:
+        """The batch as it stands, and what was spent, without touching or locking anything.
+
+        `to_run`: raises `StateError` where a run would, when the state file is another provider's.
+        """
         ledger = Ledger.read(self.state_file)
         if ledger is None:
             yield self.overview(self.admit(Listed())), (0, 0)
             return
         with closing(ledger), ledger.still():
+            if to_run:
+                ledger.refuse_other(self.origin, lifecycle.FREE)
             yield self.overview(self.admit(ledger), ledger), ledger.spent()
 
     def make_folder(self) -> None:

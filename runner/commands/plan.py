@@ -33,7 +33,7 @@ def plan(as_json: bool, **given: Any) -> ExitCode:
       runner plan catalog.yaml --json | jq .counts
     """
     batch = load(**given)
-    with batch.view() as (view, spent):
+    with batch.view(to_run=True) as (view, spent):
         found = planned(view, batch.limits, spent)
         if as_json:
             words = json.dumps(plan_json(view, found, batch.limits), indent=2, ensure_ascii=False)

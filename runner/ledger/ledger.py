@@ -154,20 +154,13 @@ class Ledger(Reader):
         `free` are the kinds of events that stand for no charge, and for no doubt of one.
         Raises `StateError` when it belongs to another.
         """
-        present = self.origin()
-        if present == origin:
-            return
-        if present is None or not self.at_stake(free):
+        self.refuse_other(origin, free)
+        if self.origin() != origin:
             with self._transaction():
                 self._db.execute("DELETE FROM origin")
                 self._db.execute(
                     "INSERT INTO origin VALUES (?, ?)", (origin.provider, origin.base_url)
                 )
-        else:
-            raise StateError(
-                f"{self.path}: its task ids belong to {present}, not to {origin}; "
-                "use that provider again, or another state file (--state)"
-            )
 
     def choose(self, positions: Iterable[int]) -> None:
         """Only the jobs at these places of the manifest may be submitted, while the file is open.

@@ -85,6 +85,15 @@ class Reader:
             (staked,) = self._db.execute(query, names).fetchone()
         return bool(staked) or bool(self.rescued())
 
+    def refuse_other(self, origin: Origin, free: Iterable[type[Event]] = ()) -> None:
+        """Raise `StateError` when anything in here is another provider's; `free` as above."""
+        present = self.origin()
+        if present not in {None, origin} and self.at_stake(free):
+            raise StateError(
+                f"{self.path}: its task ids belong to {present}, not to {origin}; "
+                "use that provider again, or another state file (--state)"
+            )
+
     def jobs(self, statuses: Collection[Status] = frozenset(Status)) -> list[Job]:
         """Every job with one of these statuses, oldest first."""
         where, wanted = "", sorted(set(statuses))

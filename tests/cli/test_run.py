@@ -365,3 +365,15 @@ def test_files_are_private_where_they_should_be(provided: Provided) -> None:
     desk.run("run", "batch.yaml")
     for path in (desk.folder / "state").iterdir():
         assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+def test_a_plan_refuses_what_the_run_would(provided: Provided) -> None:
+    """The state file is another provider's: `plan` says so too; `status` still shows it."""
+    desk = provided("--render", "100ms..200ms")
+    desk.manifest(1)
+    desk.run("run", "batch.yaml")
+    elsewhere = ("batch.yaml", "--base-url", "http://127.0.0.1:9")
+    words = [desk.run(command, *elsewhere, code=2).stderr for command in ("plan", "run")]
+    assert words[0] == words[1]
+    assert "its task ids belong to" in words[0]
+    assert "done" in desk.run("status", *elsewhere).stdout
