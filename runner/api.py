@@ -78,10 +78,10 @@ def load(
 def plan(batch: Batch) -> Plan:
     """What the next run would do and buy, without doing it.
 
-    May be asked while a run goes on. Raises `StateError`, and `ConfigurationError` for an id in
-    `only` that is not in the manifest.
+    May be asked while a run goes on. Raises `StateError`, also for a state file of another
+    provider, and `ConfigurationError` for an id in `only` that is not in the manifest.
     """
-    with batch.view() as (view, spent):
+    with batch.view(to_run=True) as (view, spent):
         return planned(view, batch.limits, spent)
 
 

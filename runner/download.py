@@ -206,6 +206,7 @@ def _made(part: Path) -> BinaryIO:
     with suppress(FileExistsError):
         return part.open("xb")
     part.unlink(missing_ok=True)
+    _discard(_beside(part))
     return part.open("xb")
 
 

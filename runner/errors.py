@@ -69,6 +69,12 @@ class StateWriteError(StateError):
     exit_code = ExitCode.REMAINS
 
 
+class DisplacedError(StateWriteError):
+    """The state file was moved or deleted in the middle of a run: somebody should know."""
+
+    exit_code = ExitCode.PERSON
+
+
 class LockedError(RunnerError):
     """Another process works on this state file."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -188,7 +188,6 @@ class _Session:
             ledger.choose(row for row, chosen in enumerate(view.chosen) if chosen)
         ready = ledger.writes()
         ending = self._run(strangers)
-        ledger.refuse_displaced()
         self._company.settled()
         idle = ledger.writes() == ready
         if ledger.writes() != before:
@@ -330,3 +329,5 @@ class _Helm:
         holds it as uncertain.
         """
         self._ledger.end_run("aborted", ExitCode.ABORTED, time.time())
+        with suppress(RunnerError):
+            self._ledger.keep_place()

@@ -17,7 +17,7 @@ from runner.errors import ExitCode, StateError
 from runner.events import FileMissed
 from runner.history import contradiction
 from runner.jobs import Job, Problem, Status
-from runner.ledger import Ledger, PastEvent
+from runner.ledger import Ledger, PastEvent, is_locked
 from runner.videos import look
 from runner.words import plural, printable
 
@@ -51,6 +51,8 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
             jobs = list(ledger.finished())
             rescued = len(ledger.rescued())
             uncertain = ledger.counts()[Status.UNCERTAIN]
+            if not is_locked(batch.state_file):  # a run died waiting for the answers
+                uncertain += ledger.counts()[Status.SUBMITTING]
         finally:
             ledger.close()
     except StateError as error:

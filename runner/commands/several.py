@@ -16,6 +16,7 @@ from runner import notify
 from runner.commands.session import How, interruptible, work_on
 from runner.errors import (
     ConfigurationError,
+    DisplacedError,
     ExitCode,
     LockedError,
     RunnerError,
@@ -101,19 +102,20 @@ def work_through(
             try:
                 with interruptible():
                     outcome = work_on(path, given, how, claimed)
-                code, stop = outcome.exit_code, outcome.stopped
+                code, over = outcome.exit_code, outcome.stopped is Stop.INTERRUPT
                 well = well and outcome.news.well
             except RunnerError as error:
                 if len(manifests) == 1 and not log.structured and not _kept_quiet(error, how):
                     _beat(url, "fail", log, how.quiet)
                     raise
-                code, stop = error.exit_code, Stop.FINISHED
+                # Whoever took one state file away may have taken them all.
+                code, over = error.exit_code, isinstance(error, DisplacedError)
                 well = well and isinstance(error, LockedError)
                 if not _kept_quiet(error, how):
                     for line in in_words(error):
                         log.say(line, level="error", event="error")
             codes.append(code)
-            if (stop is Stop.INTERRUPT or how.late) and number + 1 < len(manifests):
+            if (over or how.late) and number + 1 < len(manifests):
                 codes.append(ExitCode.REMAINS)
                 break
         _beat(url, "success" if well else "fail", log, shown["quiet"])

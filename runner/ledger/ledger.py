@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from runner.events import (
 )
 from runner.jobs import ENDED, Entry, Job
 from runner.ledger.migrations import migrations
-from runner.ledger.place import Place
+from runner.ledger.place import Place, make_folders_last, refuse_unsafe
 from runner.ledger.reading import PLANNED, Origin, Reader, explained
 from runner.ledger.rescue import RescueFile
 from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, state_of, values_of
@@ -64,24 +64,24 @@ class Ledger(Reader):
         self.run: int | None = None
         self._rescue: RescueFile | None = None
         self._place: Place | None = None
-        self._displaced = False
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
         """Open for writing, made (mode 0600) or migrated as needed. The caller holds the lock."""
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            refuse_unsafe(path)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             ledger = cls(path, sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS))
             try:
                 db = ledger._db
                 ledger._refuse_foreign()
-                ledger._place = Place(path)
                 db.enable_wal()
                 db.conn.execute("PRAGMA synchronous=FULL")
                 ledger._migrate()
                 ledger._rescue = RescueFile(path)
-                _make_folders_last(path)
+                ledger._place = Place(path)
+                make_folders_last(path)
             except BaseException:
                 ledger.close()
                 raise
@@ -136,17 +136,20 @@ class Ledger(Reader):
     def close(self) -> None:
         """Close the file; everything is committed already.
 
-        What was moved or deleted meanwhile is put back. Raises `StateError` when it can't be.
+        Raises `DisplacedError` when it was moved or deleted meanwhile: it is put back.
         """
         try:
-            if self._displaced and self._place:
-                with explained(self.path):
-                    self._place.put_back(self._db.conn)
+            self.keep_place()
         finally:
-            self._displaced = False
             self._db.close()
-        if self._rescue:
-            self._rescue.close()
+            if self._rescue:
+                self._rescue.close()
+
+    def keep_place(self) -> None:
+        """Put the file back if it was moved or deleted. Raises `DisplacedError` then."""
+        if self._place:
+            with explained(self.path):
+                self._place.keep(self._db.conn)
 
     def pin(self, origin: Origin, free: Iterable[type[Event]] = ()) -> None:
         """Bind a file to a provider: a new one, or one in which nothing was ever at stake.
@@ -192,7 +195,8 @@ class Ledger(Reader):
     @contextmanager
     def together(self) -> Iterator[None]:
         """Commit what is recorded inside as one, synced once; or nothing of it."""
-        self.refuse_displaced()
+        if self._place:
+            self._place.refuse_displaced()
         try:
             with self._transaction():
                 yield
@@ -200,17 +204,6 @@ class Ledger(Reader):
             raise
         except StateError as error:
             raise _stopped(error) from error
-
-    def refuse_displaced(self) -> None:
-        """Raise `StateWriteError`, once, when the file was moved or deleted: buy nothing more."""
-        if self._place is None or self._displaced or self._place.is_kept():
-            return
-        self._displaced = True
-        raise StateWriteError(
-            f"{self.path}: was moved or deleted while it was in use; nothing more was bought, and "
-            "all that was stored is put back there (or in NAME.kept, where another file has its "
-            "place): run again"
-        )
 
     def _rescued(self, job: Job, task_id: str, error: StateError) -> StateWriteError:
         """Keep a paid task's id although the state file can't take it; returns what to say."""
@@ -332,22 +325,6 @@ class Ledger(Reader):
             finally:
                 if not synced:
                     self._db.conn.execute("PRAGMA synchronous=FULL")
-
-
-def _make_folders_last(path: Path) -> None:
-    """Sync the names of the folders that lead to a file: a power cut could take a new one back."""
-    for folder in path.absolute().parent.parents:
-        with suppress(OSError):  # not ours to open, so not ours to have made
-            sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk before this returns. Raises `OSError`."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _stopped(error: StateError) -> StateWriteError:

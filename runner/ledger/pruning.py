@@ -23,7 +23,8 @@ from typing import Any
 
 from runner.events import Rendered, RenderFailed
 from runner.jobs import Status
-from runner.ledger.ledger import Ledger, sync_folder
+from runner.ledger.ledger import Ledger
+from runner.ledger.place import sync_folder
 from runner.ledger.reading import RECENT, explained
 from runner.ledger.rows import digest_of, state_of
 

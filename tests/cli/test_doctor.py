@@ -37,6 +37,19 @@ def test_a_job_in_doubt_is_not_in_order(provided: Provided) -> None:
     assert "in order" not in shown
 
 
+def test_a_submit_that_a_kill_cut_off_is_not_in_order(provided: Provided) -> None:
+    """Nobody waits for its answer any more; while somebody does, it is."""
+    desk = provided("--fault", "submit:slow:60s")
+    desk.manifest(1)
+    process = desk.start("run", "batch.yaml", "--progress", "json")
+    assert process.stdout is not None
+    assert '"submitting"' in process.stdout.readline()
+    assert "in order" in desk.run("doctor", "batch.yaml").stdout
+    process.kill()
+    process.communicate()
+    assert "1 job may have been charged" in desk.run("doctor", "batch.yaml", code=4).stdout
+
+
 def test_no_state_yet(desk: Desk) -> None:
     """Nothing was paid for: exit 0, and no file is made."""
     desk.manifest(1)

@@ -225,12 +225,49 @@ def test_a_state_file_that_is_deleted_during_a_run(provided: Provided) -> None:
         pass
     shutil.rmtree(desk.folder / "state")
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 3, (out, err)
-    assert "was moved or deleted" in err
+    assert process.returncode == 4, (out, err)
+    assert "was moved or deleted while it was in use" in err
+    assert "run again" in err
     assert "Traceback" not in err
     assert desk.status()["counts"]["planned"] == 6
     desk.run("run", "batch.yaml")
     assert len(desk.audit()["charges"]) == 9
+
+
+def test_a_deleted_state_file_and_two_interrupts(provided: Provided) -> None:
+    """Who leaves at once leaves it put back, too."""
+    desk = provided("--render", "60s..60s", "--fault", "submit:slow:60s~02.jpg")
+    desk.manifest(2)
+    process = desk.start("run", "batch.yaml", "--progress", "json")
+    assert process.stdout is not None
+    while '"running"' not in process.stdout.readline():
+        pass
+    shutil.rmtree(desk.folder / "state")
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    while "interrupt again" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    counts = desk.status()["counts"]
+    assert (counts["running"], counts["submitting"]) == (1, 1)
+
+
+def test_a_deleted_state_file_ends_the_whole_call(provided: Provided) -> None:
+    """Whoever deleted one may have deleted the next one's, which would be bought again."""
+    desk = provided("--render", "500ms..500ms")
+    for name in ("a", "b"):
+        desk.manifest(1)
+        (desk.folder / "batch.yaml").rename(desk.folder / f"{name}.yaml")
+    process = desk.start("run", "a.yaml", "b.yaml", "--progress", "json")
+    assert process.stdout is not None
+    while '"running"' not in process.stdout.readline():
+        pass
+    shutil.rmtree(desk.folder / "state")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 4, (out, err)
+    assert sorted(each.name for each in (desk.folder / "state").glob("*.db")) == ["a.db"]
 
 
 def test_a_state_file_with_two_names(provided: Provided) -> None:
