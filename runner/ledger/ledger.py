@@ -317,6 +317,9 @@ class Ledger(Reader):
     @contextmanager
     def _transaction(self, *, synced: bool = True) -> Iterator[None]:
         with explained(self.path):
+            if self._db.conn.in_transaction:  # inside `together`: all of it or nothing
+                yield
+                return
             if not synced:
                 self._db.conn.execute("PRAGMA synchronous=NORMAL")
             try:

@@ -33,7 +33,8 @@ def test_a_job_in_doubt_is_not_in_order(provided: Provided) -> None:
     desk.manifest(2)
     desk.run("run", "batch.yaml", code=4)
     shown = desk.run("doctor", "batch.yaml", code=4).stdout
-    assert shown.startswith("1 job may have been charged: runner resolve batch.yaml")
+    assert shown.startswith("1 job may have been charged: ")
+    assert "resolve batch.yaml" in shown
     assert "in order" not in shown
 
 
