@@ -43,7 +43,7 @@ def ids_are_not_synced() -> Replacements:
 @mutation
 def state_folder_not_synced() -> Replacements:
     """A new folder for the state file is relied on before its own name is durable."""
-    return [(ledger, "_make_folders_last", lambda path: None)]
+    return [(ledger, "make_folders_last", lambda path: None)]
 
 
 @mutation
