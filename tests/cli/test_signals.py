@@ -215,15 +215,21 @@ def test_two_names_of_one_state_file_are_one(provided: Provided) -> None:
     first.communicate()
 
 
-def test_a_state_file_that_is_deleted_during_a_run(provided: Provided) -> None:
-    """No more is bought, what was stored is put back, and the next run goes on from there."""
-    desk = provided("--render", "1s..1s", "--queue", "50ms..50ms")
-    desk.manifest(9)
-    process = desk.start("run", "batch.yaml", "--progress", "json")
+def _robbed(desk: Desk, *manifests: str) -> subprocess.Popen[str]:
+    """A run whose state files are deleted as soon as one of its tasks is at the provider."""
+    process = desk.start("run", *manifests, "--progress", "json")
     assert process.stdout is not None
     while '"running"' not in process.stdout.readline():
         pass
     shutil.rmtree(desk.folder / "state")
+    return process
+
+
+def test_a_state_file_that_is_deleted_during_a_run(provided: Provided) -> None:
+    """No more is bought, what was stored is put back, and the next run goes on from there."""
+    desk = provided("--render", "1s..1s", "--queue", "50ms..50ms")
+    desk.manifest(9)
+    process = _robbed(desk, "batch.yaml")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, (out, err)
     assert "was moved or deleted while it was in use" in err
@@ -238,11 +244,7 @@ def test_a_deleted_state_file_and_two_interrupts(provided: Provided) -> None:
     """Who leaves at once leaves it put back, too."""
     desk = provided("--render", "60s..60s", "--fault", "submit:slow:60s~02.jpg")
     desk.manifest(2)
-    process = desk.start("run", "batch.yaml", "--progress", "json")
-    assert process.stdout is not None
-    while '"running"' not in process.stdout.readline():
-        pass
-    shutil.rmtree(desk.folder / "state")
+    process = _robbed(desk, "batch.yaml")
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     while "interrupt again" not in process.stderr.readline():
@@ -260,11 +262,7 @@ def test_a_deleted_state_file_ends_the_whole_call(provided: Provided) -> None:
     for name in ("a", "b"):
         desk.manifest(1)
         (desk.folder / "batch.yaml").rename(desk.folder / f"{name}.yaml")
-    process = desk.start("run", "a.yaml", "b.yaml", "--progress", "json")
-    assert process.stdout is not None
-    while '"running"' not in process.stdout.readline():
-        pass
-    shutil.rmtree(desk.folder / "state")
+    process = _robbed(desk, "a.yaml", "b.yaml")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, (out, err)
     assert sorted(each.name for each in (desk.folder / "state").glob("*.db")) == ["a.db"]
