@@ -18,7 +18,7 @@ from runner.apis import APIS, Api, check_base_url
 from runner.bookkeeping import spent_today
 from runner.errors import ConfigurationError, StateError
 from runner.jobs import NOTHING, Body, Entry, Job, Limits, Rate
-from runner.ledger import Ledger, Origin, StateLock
+from runner.ledger import Ledger, Origin, StateLock, refuse_unsafe
 from runner.manifest import Manifest, Services, load, with_concurrency
 from runner.manifest.output import DEFAULT as OUTPUT
 from runner.overview import Action, Line, Overview
@@ -167,8 +167,11 @@ class Batch:
     def view(self, *, to_run: bool = False) -> Iterator[tuple[Overview, tuple[int, int]]]:
         """The batch as it stands, and what was spent, without touching or locking anything.
 
-        `to_run`: raises `StateError` where a run would, when the state file is another provider's.
+        `to_run`: raises `StateError` where a run would: the state file is another provider's, or
+        could pay twice.
         """
+        if to_run:
+            refuse_unsafe(self.state_file)
         ledger = Ledger.read(self.state_file)
         if ledger is None:
             yield self.overview(self.admit(Listed())), (0, 0)

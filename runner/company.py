@@ -21,7 +21,7 @@ class Controls(Protocol):
         Returns how many submits are in the air.
         """
 
-    def note_abort(self) -> None:
+    def note_abort(self) -> str:
         """Write down that the run ends here, unfinished; the process must leave right after."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -322,12 +322,15 @@ class _Helm:
         """Submit no more."""
         return self._engine.drain(Ending(Stop.INTERRUPT))
 
-    def note_abort(self) -> None:
-        """Write down that the run ends here.
+    def note_abort(self) -> str:
+        """Write down that the run ends here; what must still be said, if anything.
 
         What is in the air stays `submitting` in the state file: the next run finds it there and
         holds it as uncertain.
         """
         self._ledger.end_run("aborted", ExitCode.ABORTED, time.time())
-        with suppress(RunnerError):
+        try:
             self._ledger.keep_place()
+        except RunnerError as error:
+            return str(error)
+        return ""

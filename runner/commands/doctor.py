@@ -17,7 +17,7 @@ from runner.errors import ExitCode, StateError
 from runner.events import FileMissed
 from runner.history import contradiction
 from runner.jobs import Job, Problem, Status
-from runner.ledger import Ledger, PastEvent, is_locked
+from runner.ledger import Ledger, PastEvent, is_locked, refuse_unsafe
 from runner.videos import look
 from runner.words import plural, printable
 
@@ -39,6 +39,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
       runner doctor catalog.yaml --refetch && runner run catalog.yaml
     """
     batch = load(**given)
+    refuse_unsafe(batch.state_file)
     try:
         ledger = Ledger.read(batch.state_file)
         if ledger is None:

@@ -231,7 +231,8 @@ class _Operator(Company):
             await anext(signals)
         # Nothing may run between here and the end.
         self._console.stop()
-        controls.note_abort()
+        if words := controls.note_abort():
+            self._console.say(words)
         os._exit(ExitCode.ABORTED)
 
     def settled(self) -> None:

@@ -3,6 +3,7 @@
 from runner.ledger.archives import Log, logs_of
 from runner.ledger.ledger import Ledger
 from runner.ledger.lock import StateLock, is_locked
+from runner.ledger.place import refuse_unsafe
 from runner.ledger.pruning import Prunable, archive_logs, archive_of, archives_of, prunable, shrink
 from runner.ledger.reading import Origin
 from runner.ledger.rescue import Rescued
@@ -22,5 +23,6 @@ __all__ = [
     "is_locked",
     "logs_of",
     "prunable",
+    "refuse_unsafe",
     "shrink",
 ]

@@ -30,7 +30,7 @@ from runner.events import (
 )
 from runner.jobs import ENDED, Entry, Job
 from runner.ledger.migrations import migrations
-from runner.ledger.place import Place, make_folders_last, refuse_unsafe
+from runner.ledger.place import Place, make_folders_last, refuse_lost, refuse_unsafe
 from runner.ledger.reading import PLANNED, Origin, Reader, explained
 from runner.ledger.rescue import RescueFile
 from runner.ledger.rows import INSERT, UPDATE, detail_of, planned_job, state_of, values_of
@@ -91,6 +91,7 @@ class Ledger(Reader):
     def read(cls, path: Path) -> Ledger | None:
         """Open for reading only, or None where there is no state file. Takes no lock."""
         with explained(path):
+            refuse_lost(path)
             if not path.exists():
                 return None
             uri = f"{path.absolute().as_uri()}?mode=ro"

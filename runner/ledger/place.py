@@ -25,8 +25,21 @@ _KEPT = ".kept"
 Identity = tuple[int, int]
 
 
+def refuse_lost(path: Path) -> None:
+    """Raise `StateError` where only the log of a state file is: SQLite would delete it."""
+    log = path.with_name(f"{path.name}-wal")
+    if not path.exists() and log.exists() and log.stat().st_size:
+        raise StateError(
+            f"{path}: is not there, but {log.name} is, which may hold its newest entries: put the "
+            f"file back. Without {log.name}, what was bought last would be bought again"
+        )
+
+
 def refuse_unsafe(path: Path) -> None:
-    """Before a state file is opened or made. Raises `StateError` for one that could pay twice."""
+    """Raise `StateError` for a state file by which something could be paid twice."""
+    if not path.parent.is_dir():
+        return
+    refuse_lost(path)
     kept = re.compile(re.escape(path.name + _KEPT) + r"-\d+")
     if found := sorted(each for each in path.parent.iterdir() if kept.fullmatch(each.name)):
         raise StateError(
@@ -34,14 +47,7 @@ def refuse_unsafe(path: Path) -> None:
             f"in {found[0]}: see which of the two is right (runner status --state FILE), give it "
             f"the name {path.name}, and remove the other"
         )
-    log = path.with_name(f"{path.name}-wal")
-    if not path.exists():
-        if log.exists() and log.stat().st_size:
-            raise StateError(
-                f"{path}: is not there, but {log.name} is, which may hold its newest entries: "
-                f"put the file back, or remove {log.name}"
-            )
-    elif (names := path.stat().st_nlink) > 1:
+    if path.exists() and (names := path.stat().st_nlink) > 1:
         raise StateError(
             f"{path}: has {names} names (hard links), and runs under different names would not see "
             "each other, and pay twice. While none is at work, keep the name that has a -wal file "
@@ -85,7 +91,7 @@ class Place:
         if place == self._path:
             words = (
                 f"{place}: was moved or deleted while it was in use; no more was bought, and all "
-                "that was stored is back in its place: run again"
+                "that was stored is back in its place: run again, with this file and no moved one"
             )
         else:
             words = (

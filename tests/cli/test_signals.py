@@ -250,8 +250,9 @@ def test_a_deleted_state_file_and_two_interrupts(provided: Provided) -> None:
     while "interrupt again" not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
+    assert "is back in its place" in err
     counts = desk.status()["counts"]
     assert (counts["running"], counts["submitting"]) == (1, 1)
 
@@ -266,6 +267,22 @@ def test_a_deleted_state_file_ends_the_whole_call(provided: Provided) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, (out, err)
     assert sorted(each.name for each in (desk.folder / "state").glob("*.db")) == ["a.db"]
+
+
+def test_what_is_not_run_is_not_planned(provided: Provided) -> None:
+    """A file that could pay twice is told by `plan` and `doctor`, too; a lost one by all."""
+    desk = provided(*QUICK)
+    desk.manifest(1)
+    desk.run("run", "batch.yaml")
+    state = desk.folder / "state"
+    (state / "batch.db.kept-1").write_bytes((state / "batch.db").read_bytes())
+    for command in ("run", "plan", "doctor"):
+        assert "kept-1: see which" in desk.run(command, "batch.yaml", code=2).stderr
+    desk.run("status", "batch.yaml")
+    (state / "batch.db.kept-1").unlink()
+    (state / "batch.db").rename(state / "batch.db-wal")
+    for command in ("run", "plan", "doctor", "status", "resolve"):
+        assert "put the file back" in desk.run(command, "batch.yaml", code=2).stderr
 
 
 def test_a_state_file_with_two_names(provided: Provided) -> None:
