@@ -6,7 +6,7 @@ A promise whose figures are not there is left out, not counted as kept.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import tables
@@ -83,14 +83,15 @@ _NOT_PEERS = {RUNNER.label, RUNNER_DEFAULT.label, BARE.label, BARE_DEFAULT.label
 
 
 def _cpu(rows: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
-    cpu = {label: _median(rows, label, "cpu_ms") for label in _labels(rows)}
-    for ours, bare in ((RUNNER, BARE), (RUNNER_DEFAULT, BARE_DEFAULT)):
-        if ours.label in cpu and bare.label in cpu:
-            words = f"1000 in flight, {ours.label.partition(', ')[2]}: CPU ÷ the bare loop's"
-            yield Promise(words, cpu[ours.label] / cpu[bare.label], 1.3)
-    if RUNNER_DEFAULT.label in cpu and SDK.label in cpu:
-        words = "1000 in flight, default: CPU ÷ the SDK's"
-        yield Promise(words, cpu[RUNNER_DEFAULT.label] / cpu[SDK.label], 0.1)
+    for ours, other, name, most in (
+        (RUNNER, BARE, "the bare loop's", 1.3),
+        (RUNNER_DEFAULT, BARE_DEFAULT, "the bare loop's", 1.3),
+        (RUNNER_DEFAULT, SDK, "the SDK's", 0.1),
+    ):
+        own = [row for row in rows if row["label"] == ours.label]
+        if ratios := tables.cpu_ratios(rows, own, _labelled(other.label)):
+            words = f"1000 in flight, {ours.label.partition(', ')[2]}: CPU ÷ {name}"
+            yield Promise(words, statistics.median(ratios), most)
 
 
 def _idle(rows: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
@@ -101,6 +102,10 @@ def _idle(rows: Sequence[Mapping[str, Any]]) -> Iterator[Promise]:
             yield Promise(
                 f"nothing to do, {own[0]['jobs']:,} jobs of {kind.upper()}, s", wall, most
             )
+
+
+def _labelled(label: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda row: bool(row["label"] == label)
 
 
 def _labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -60,8 +60,8 @@ def _level(rows: Rows) -> str:
         return [
             label + (f" ({own[0]['jobs']} jobs)" if few else ""),
             spread(_of(own, "wall_over_ideal"), 3),
-            spread(_ratios(rows, own, lambda row: bool(row["like"] == label))),
-            spread(_ratios(rows, own, lambda row: bool(row["label"] == "official SDK"))),
+            spread(cpu_ratios(rows, own, lambda row: bool(row["like"] == label))),
+            spread(cpu_ratios(rows, own, lambda row: bool(row["label"] == "official SDK"))),
             spread(_of(own, "cpu_ms"), 1),
             spread(_of(own, "peak_mb"), 0),
             spread(_of(own, "polls_a_job"), 1),
@@ -74,7 +74,7 @@ def _level(rows: Rows) -> str:
     return f"{title}\n\n{table(head, map(line, labels))}"
 
 
-def _ratios(rows: Rows, own: Rows, other: Callable[[Row], bool]) -> list[float]:
+def cpu_ratios(rows: Rows, own: Rows, other: Callable[[Row], bool]) -> list[float]:
     """CPU a job over another client's, always within one round."""
     return [
         row["cpu_ms"] / peer["cpu_ms"]
