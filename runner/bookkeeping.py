@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from runner import carry, lifecycle, policy
+from runner import breaker, carry, lifecycle, policy
 from runner.events import (
     Accepted,
     Event,
@@ -126,7 +126,7 @@ class Bookkeeper:
     @property
     def tripped(self) -> Problem | None:
         """Why no more may be submitted: one kind of trouble came too often in a row."""
-        return policy.tripped(self._troubles)
+        return breaker.tripped(self._troubles)
 
     def doubts(self) -> list[float]:
         """How long each uncertain submission keeps its slot, in seconds, the next one first."""
@@ -248,7 +248,7 @@ class Bookkeeper:
     def take(self, job: Job, event: Event) -> Job:
         """Store an event and draw its consequences for the run."""
         self._streaks[job.key] = policy.remember(self.streak(job), event, self._wall())
-        self._troubles = policy.count_trouble(self._troubles, event)
+        self._troubles = breaker.count_trouble(self._troubles, event)
         known = self._pace.learn(job, event, self.tally, self._wall()) if self._limits.auto else {}
         after = self._store(job, event)
         if known:

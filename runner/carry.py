@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runner.policy import BREAKERS, Streak
+from runner.breaker import BREAKERS
+from runner.policy import Streak
 
 MEMORY = "pass"
 

@@ -22,7 +22,10 @@ class Controls(Protocol):
         """
 
     def note_abort(self) -> str:
-        """Write down that the run ends here, unfinished; the process must leave right after."""
+        """Write down that the run ends here, unfinished; the process must leave right after.
+
+        Returns what must still be said, if anything.
+        """
 
 
 class Company:

@@ -28,7 +28,7 @@ EXIT_CODES: dict[ExitCode, str] = {
     ExitCode.FAILED: "finished, some jobs failed; `verify`: a video is missing or changed",
     ExitCode.USAGE: "usage, manifest, configuration; `check --online`: an image; nothing was sent",
     ExitCode.REMAINS: "work remains (deadline, drain, budget reached): run again",
-    ExitCode.PERSON: "a person is needed (uncertain submissions, held entries, preflight)",
+    ExitCode.PERSON: "a person is needed (uncertain or held jobs, images, a moved state file)",
     ExitCode.ACCOUNT: "the provider refuses the account (key, credit)",
     ExitCode.LOCKED: "another run holds this state file",
     ExitCode.ABORTED: "aborted by a second interrupt",

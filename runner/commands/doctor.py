@@ -13,11 +13,12 @@ from runner.api import load
 from runner.batch import Batch
 from runner.bookkeeping import commit
 from runner.commands import options
+from runner.commands.resolve import in_doubt
 from runner.errors import ExitCode, StateError
 from runner.events import FileMissed
 from runner.history import contradiction
-from runner.jobs import Job, Problem, Status
-from runner.ledger import Ledger, PastEvent, is_locked, refuse_unsafe
+from runner.jobs import Job, Problem
+from runner.ledger import Ledger, PastEvent, refuse_unsafe
 from runner.videos import look
 from runner.words import plural, printable
 
@@ -51,9 +52,7 @@ def doctor(refetch: bool, **given: Any) -> ExitCode:
             problems = [*ledger.defects(), *contradictions(ledger)]
             jobs = list(ledger.finished())
             rescued = len(ledger.rescued())
-            uncertain = ledger.counts()[Status.UNCERTAIN]
-            if not is_locked(batch.state_file):  # a run died waiting for the answers
-                uncertain += ledger.counts()[Status.SUBMITTING]
+            uncertain = len(ledger.jobs(in_doubt(batch.state_file)))
         finally:
             ledger.close()
     except StateError as error:

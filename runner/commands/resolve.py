@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,7 +22,12 @@ from runner.ledger import Ledger, is_locked
 from runner.words import money, plural, printable
 
 # A submit is `submitting` while its answer is awaited, and after a run died waiting for it.
-IN_DOUBT = {Status.UNCERTAIN, Status.SUBMITTING}
+_IN_DOUBT = {Status.UNCERTAIN, Status.SUBMITTING}
+
+
+def in_doubt(state_file: Path) -> set[Status]:
+    """Which jobs may have been charged: while a run waits for their answers, fewer."""
+    return {Status.UNCERTAIN} if is_locked(state_file) else _IN_DOUBT
 
 
 @click.command()
@@ -109,8 +115,7 @@ def _show(batch: Batch, ids: tuple[str, ...]) -> ExitCode:
     jobs = []
     if ledger is not None:
         try:
-            statuses = {Status.UNCERTAIN} if is_locked(batch.state_file) else IN_DOUBT
-            jobs = _chosen(ledger, ids, statuses)
+            jobs = _chosen(ledger, ids, in_doubt(batch.state_file))
             moments = {job.key: _moment_of_doubt(ledger, job) for job in jobs}
         finally:
             ledger.close()

@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 
 from runner.errors import DisplacedError, StateError
@@ -145,7 +145,7 @@ def _copy(connection: sqlite3.Connection, place: Path) -> Path:
 def _publish(part: Path, place: Path) -> Path:
     """Give a copy its name, or the nearest that no file has; which it is."""
     spare = (place.with_name(f"{place.name}{_KEPT}-{number}") for number in count(1))
-    for name in (place, *(next(spare) for _ in range(99))):
+    for name in chain((place,), spare):
         try:
             os.link(part, name)
         except FileExistsError:
@@ -154,13 +154,12 @@ def _publish(part: Path, place: Path) -> Path:
             if os.path.lexists(name):
                 continue
             part.rename(name)
-            break
-        part.unlink()
+        else:
+            part.unlink()
+        place = name
         break
-    else:
-        return part
-    sync_folder(name.parent)
-    return name
+    sync_folder(place.parent)
+    return place
 
 
 def sync_folder(folder: Path) -> None:

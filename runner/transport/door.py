@@ -17,7 +17,7 @@ from runner.dialects import Answer
 from runner.errors import ConfigurationError
 from runner.transport.carriers import KEEP_ALIVE, ByHttpx, Carrier, Reply, Single
 from runner.transport.failures import BrokenError, NotSentError, TransportError, within, words
-from runner.transport.whole import whole
+from runner.transport.whole import read_whole
 
 GREETING = {"User-Agent": f"image-to-video-runner/{__version__}", "Accept-Encoding": "gzip"}
 _PORTS = 65535
@@ -67,7 +67,7 @@ class Door:
             try:
                 reply = await self._sent(method, url, headers, content)
                 try:
-                    return await whole(reply)
+                    return await read_whole(reply)
                 finally:
                     await reply.aclose()
             except self._known as error:

@@ -16,7 +16,7 @@ _PACKINGS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _DEFLATE}
 _TOO_MUCH = "an answer of more than a megabyte"
 
 
-async def whole(reply: Reply) -> Answer:
+async def read_whole(reply: Reply) -> Answer:
     """The status, headers and body; unpacked, once at most, and never more than a megabyte."""
     received = bytearray()
     async for piece in reply.pieces:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.breaker import BREAKERS
 from runner.carry import Carry, keep, take_up
-from runner.policy import BREAKERS, Streak
+from runner.policy import Streak
 
 moments = st.floats(0, 4e9)
 counts = st.integers(0, 1000)

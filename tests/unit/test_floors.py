@@ -25,6 +25,7 @@ FLOORS: dict[str, set[str]] = {
     "models": {"jobs"},
     "sandbox": set(),
     "policy": {"jobs", "events"},
+    "breaker": {"jobs", "events"},
     "pacing": {"jobs", "events"},
     "polling": {"jobs"},
     "recognition": {"jobs", "compact"},
@@ -50,9 +51,10 @@ FLOORS: dict[str, set[str]] = {
     "posters": {"errors", "jobs", "events", "videos"},
     "history": {"jobs", "events", "lifecycle"},
     "pace": {"jobs", "policy", "pacing", "polling", "events"},
-    "carry": {"policy"},
+    "carry": {"breaker", "policy"},
     "underway": {"jobs", "policy"},
     "bookkeeping": {
+        "breaker",
         "jobs",
         "policy",
         "pace",
@@ -182,7 +184,7 @@ def test_decisions_have_no_clock_and_no_dice() -> None:
     """Pure rooms import neither time nor randomness nor IO."""
     impure = {"time", "random", "os", "anyio", "socket", "threading"}
     sheet = ("cards", "charts", "chronicle", "exports", "page", "sheet")
-    told = ("lifecycle", "policy", "admission", "recognition", "compact", "carry")
+    told = ("lifecycle", "policy", "breaker", "admission", "recognition", "compact", "carry")
     rooms = (*told, "pace", "pacing", "polling", "underway", "images", "inspection")
     shown = (
         "overview",

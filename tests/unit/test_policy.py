@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import lifecycle, pace, policy
+from runner import breaker, lifecycle, pace, policy
 from runner.events import (
     Abandoned,
     Accepted,
@@ -280,7 +280,7 @@ def test_nothing_new_leads_to_nothing(
     assert policy.judge(job, event, streak, LIMITS, now) is event
     assert not policy.is_noteworthy(job, event)
     assert after == replace(streak, seen=now)
-    assert policy.count_trouble({"lost": 2, "failed": 3}, event) == {"lost": 2, "failed": 3}
+    assert breaker.count_trouble({"lost": 2, "failed": 3}, event) == {"lost": 2, "failed": 3}
     assert policy.abandoned(job, after) is None
     assert not policy.set_aside(after)
 
